@@ -1,0 +1,1 @@
+//! Blobs: bytes named by their BLAKE3 hash.

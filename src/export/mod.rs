@@ -1,0 +1,1 @@
+//! Runs and series as files that other programs read.

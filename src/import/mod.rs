@@ -1,0 +1,1 @@
+//! Records that others kept: JSON, YAML, CSV, TSV and JSON lines.

@@ -1,0 +1,184 @@
+//! A run and what is known of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::id::BlobId;
+use super::id::RunId;
+use super::summary::Summary;
+use super::value::ParamValue;
+use crate::error::Error;
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Status {
+    /// A writer is alive, or the run is detached and not finished.
+    Running,
+    /// It was finished and all went well.
+    Completed,
+    /// It was finished as failed, or its writer died.
+    Failed,
+    /// Its writer is on another machine, silent, and cannot be asked.
+    Unknown,
+}
+
+impl Status {
+    /// Returns the word that is printed and stored: `running`, `completed`, `failed`, `unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Status {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.to_ascii_lowercase().as_str() {
+            "running" => Ok(Self::Running),
+            "completed" | "finished" | "done" | "success" => Ok(Self::Completed),
+            "failed" | "killed" | "crashed" | "error" => Ok(Self::Failed),
+            "unknown" => Ok(Self::Unknown),
+            _ => {
+                let want = "want running, completed, failed or unknown";
+                Err(Error::invalid("status", format!("{want}: {text:?}")))
+            }
+        }
+    }
+}
+
+/// The process that writes: enough to tell later whether it still lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id in its own namespace.
+    pub pid: u32,
+    /// Id of the boot it runs in; empty where the system has none.
+    pub boot_id: String,
+    /// Id of the namespace that `pid` is counted in; empty where the system has none.
+    pub pid_namespace: String,
+    /// Host name.
+    pub host: String,
+}
+
+/// The state of the code that a run was started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitState {
+    /// Full hash of the commit; none before the first.
+    pub commit: Option<String>,
+    /// Branch; none when detached.
+    pub branch: Option<String>,
+    /// Whether tracked files differed from the commit; none when that could not be told in time.
+    pub dirty: Option<bool>,
+}
+
+/// Where and how a run was started. What looks like a secret was masked before it came here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Command line, program first.
+    pub command: Vec<String>,
+    /// Working directory.
+    pub cwd: Option<String>,
+    /// Host name.
+    pub host: Option<String>,
+    /// Operating system with its version.
+    pub os: Option<String>,
+    /// Model of the processor.
+    pub cpu: Option<String>,
+    /// Logical processors.
+    pub cpu_count: Option<u32>,
+    /// State of the code; none outside a repository.
+    pub git: Option<GitState>,
+    /// Variables that bear on the run, by name.
+    pub variables: BTreeMap<String, String>,
+    /// What was masked: names of variables and options.
+    pub masked: Vec<String>,
+}
+
+/// What is fixed when a run starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Name for people; need not be unique.
+    pub name: String,
+    /// Experiment it belongs to.
+    pub experiment: Option<String>,
+    /// Who started it.
+    pub author: Option<String>,
+    /// Run it is part of.
+    pub parent: Option<RunId>,
+    /// Start, in microseconds since 1970; none for an imported run that does not tell.
+    pub start_us: Option<i64>,
+    /// Whether it is fed by short commands, so that no living writer means nothing.
+    pub detached: bool,
+    /// Where it was imported from, if it was.
+    pub source: Option<String>,
+    /// Where and how it was started.
+    pub environment: Environment,
+}
+
+/// A run's name for a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRef {
+    /// Path inside the run, with `/`.
+    pub path: String,
+    /// Hash of its bytes.
+    pub blob: BlobId,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Media type, if known.
+    pub media_type: Option<String>,
+    /// When it was added, in microseconds since 1970.
+    pub time_us: i64,
+}
+
+/// All that a reader tells of a run, save its points.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// What was fixed at its start.
+    pub info: RunInfo,
+    /// How it stands at this moment.
+    pub status: Status,
+    /// Its end, in microseconds since 1970; for a crash the time of the last record; none while
+    /// it runs.
+    pub end_us: Option<i64>,
+    /// Params by name.
+    pub params: BTreeMap<String, ParamValue>,
+    /// Params that two writers set to different values: the first is kept, these were refused.
+    pub param_conflicts: BTreeMap<String, ParamValue>,
+    /// Summaries of its series by metric.
+    pub metrics: BTreeMap<String, Summary>,
+    /// Tags by name.
+    pub tags: BTreeMap<String, String>,
+    /// Free text.
+    pub note: Option<String>,
+    /// Artifacts by path; of one logged again, the newest.
+    pub artifacts: BTreeMap<String, ArtifactRef>,
+    /// Why it failed, if its end says so.
+    pub reason: Option<String>,
+}
+
+impl Run {
+    /// Returns how long it took, or has taken until `now_us`, in seconds.
+    pub fn duration_s(&self, now_us: i64) -> Option<f64> {
+        let end_us = match self.status {
+            Status::Running => self.end_us.unwrap_or(now_us),
+            Status::Completed | Status::Failed | Status::Unknown => self.end_us?,
+        };
+        Some(end_us.saturating_sub(self.info.start_us?) as f64 / 1e6)
+    }
+}

@@ -1,0 +1,1 @@
+//! The filter: which runs are meant.

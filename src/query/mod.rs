@@ -1,0 +1,8 @@
+//! Answers: which runs there are, what they are, how their series went.
+
+pub mod filter;
+mod reader;
+
+pub use reader::Query;
+pub use reader::Reader;
+pub use reader::SeriesQuery;

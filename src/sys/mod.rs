@@ -1,0 +1,272 @@
+//! The one door to the operating system: files, locks, the clock, random bits.
+//!
+//! All that reaches the disk goes through [`Sys`] and [`File`], so that a test can put a disk of
+//! its own below the store. [`RealSys`] is the machine we run on. Errors name operation and path.
+//!
+//! `raw` is the only file with `unsafe`: memory maps and the hook that a fork runs.
+
+mod raw;
+mod real;
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::Process;
+pub use raw::Map;
+pub use raw::fork_generation;
+pub use real::RealSys;
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// An existing file, to read.
+    Read,
+    /// An existing file, to read and write.
+    Write,
+    /// A file that must not exist yet, to read and write.
+    New,
+    /// To read and write, created if missing; nothing is cut off.
+    Ensure,
+}
+
+/// What a folder has at one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// File name without the folder. A name that is not UTF-8 is none of ours and is left out.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+}
+
+/// What the system tells of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Length in bytes.
+    pub len: u64,
+    /// Bytes that the file takes on the disk.
+    pub allocated: u64,
+    /// Device, and number of the file on it: together the file's identity on this machine.
+    pub device: u64,
+    /// Number of the file on its device.
+    pub inode: u64,
+    /// Last change of the content, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Whether it is a regular file, a folder, or neither.
+    pub kind: Kind,
+}
+
+/// Kinds of thing a path can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// A device, socket, pipe.
+    Other,
+}
+
+/// What a file system can be trusted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Preallocated blocks stay ours, so a store into a mapped page cannot meet a full disk.
+    pub maps_safely: bool,
+    /// Locks are seen by every process that can open the file.
+    pub locks_surely: bool,
+}
+
+/// The operating system, as the store sees it.
+pub trait Sys: Debug + Send + Sync + 'static {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], with `is_missing` where the file has to exist and does not.
+    fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
+
+    /// Creates a folder and those above it; one that exists is fine.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn create_dir(&self, path: &Path) -> Result<()>;
+
+    /// Lists a folder in no particular order.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
+
+    /// Tells of a file or folder, following links.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn stat(&self, path: &Path) -> Result<Stat>;
+
+    /// Renames a file within a file system; what was at `to` is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Makes the names in a folder survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn sync_dir(&self, dir: &Path) -> Result<()>;
+
+    /// Tells what the file system of `dir` can be trusted with.
+    fn file_system(&self, dir: &Path) -> FileSystem;
+
+    /// Returns the wall clock in microseconds since 1970.
+    fn now_us(&self) -> i64;
+
+    /// Returns a clock that never steps back, in microseconds since 1970 as the wall clock stood
+    /// when it was made.
+    fn clock(&self) -> Clock;
+
+    /// Returns 16 random bytes that no other process gets.
+    fn random(&self) -> [u8; 16];
+
+    /// Returns what tells this process from others, now and later.
+    fn process(&self) -> Process;
+
+    /// Tells whether the process lives; none if it cannot be told from here.
+    fn is_alive(&self, process: &Process) -> Option<bool>;
+
+    /// Lowers the priority of the calling thread below that of a training.
+    fn lower_priority(&self);
+}
+
+/// An open file; its path is in its errors.
+pub trait File: Debug + Send + Sync {
+    /// Returns the path it was opened by.
+    fn path(&self) -> &Path;
+
+    /// Tells of the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn stat(&self) -> Result<Stat>;
+
+    /// Reads up to `bytes.len()` bytes at `offset`; fewer only at the end of the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize>;
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], with `is_disk_full` when there is no room; a part may have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()>;
+
+    /// Makes the file `len` bytes long and its blocks its own. New bytes read as zero.
+    ///
+    /// # Errors
+    /// [`Error::Io`], with `is_disk_full` when there is no room.
+    fn allocate(&self, len: u64) -> Result<()>;
+
+    /// Cuts or extends the file to `len` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn set_len(&self, len: u64) -> Result<()>;
+
+    /// Makes content and length survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn sync(&self) -> Result<()>;
+
+    /// Tries to take the file's lock, which dies with this process. Closing the file gives it
+    /// back; a forked child loses its copy, so that it cannot hold the lock for its parent.
+    ///
+    /// - returns: whether it is now held
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file system has no locks.
+    fn try_lock(&self) -> Result<bool>;
+
+    /// Maps the first `len` bytes to read and write. The file must be that long and allocated.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn map(&self, len: usize) -> Result<Map>;
+}
+
+/// The wall clock at one moment plus the monotonic time since: never steps back.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start_us: i64,
+    start: std::time::Instant,
+}
+
+impl Clock {
+    /// Returns the time in microseconds since 1970.
+    #[inline]
+    pub fn now_us(&self) -> i64 {
+        let passed = self.start.elapsed();
+        // Seconds and nanoseconds apart: a division of 128 bits would cost more than the clock.
+        let micros = passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros());
+        self.start_us
+            .saturating_add(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+}
+
+/// Reads a whole file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Invalid`] if it is longer.
+pub fn read_all(file: &dyn File, bytes_max: u64) -> Result<Vec<u8>> {
+    let len = file.stat()?.len;
+    if len > bytes_max {
+        let why = format!(
+            "has {len} bytes, at most {bytes_max}: {}",
+            file.path().display()
+        );
+        return Err(Error::invalid("file", why));
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// Writes a small file so that it is there whole or not at all, also after a power cut.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_whole(sys: &dyn Sys, path: &Path, bytes: &[u8]) -> Result<()> {
+    let random = u128::from_le_bytes(sys.random());
+    let beside = with_suffix(path, &format!(".{random:032x}.tmp"));
+    let written = (|| {
+        let file = sys.open(&beside, Open::New)?;
+        file.write_at(bytes, 0)?;
+        file.sync()?;
+        sys.rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |dir| sys.sync_dir(dir))
+    })();
+    if written.is_err() {
+        let _ = sys.remove(&beside); // best effort: the error that is returned says more
+    }
+    written
+}
+
+/// Appends text to a path's last name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The system shared by all parts of one store.
+pub type SharedSys = Arc<dyn Sys>;

@@ -1,0 +1,160 @@
+//! What cannot be said without `unsafe`: the mapped segment and the hook that runs in a fork.
+//!
+//! A map is private to its writer: the file below it is preallocated, nobody cuts it, and readers
+//! use `read` on the file, so no reference in this process is ever to memory that changes under it.
+#![expect(
+    unsafe_code,
+    reason = "memory maps, an aligned atomic store into them, the fork hook"
+)]
+
+use std::fs;
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use memmap2::MmapMut;
+use memmap2::MmapOptions;
+
+/// Memory that is a file's pages: what is stored here survives the death of this process.
+#[derive(Debug)]
+pub struct Map(MmapMut);
+
+impl Map {
+    /// Maps the first `len` bytes of `file`.
+    pub(super) fn new(file: &fs::File, len: usize) -> io::Result<Self> {
+        // SAFETY: the caller holds the only writer's lock of this file and has allocated `len`
+        // bytes; our programs never shorten a segment that is locked.
+        let map = unsafe { MmapOptions::new().len(len).map_mut(file)? };
+        Ok(Self(map))
+    }
+
+    /// Returns the mapped bytes.
+    #[inline]
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Stores 8 bytes at `offset`, after all that was stored before: a reader that sees them sees
+    /// what they speak of. Does nothing out of bounds or off alignment.
+    #[inline]
+    pub fn publish(&mut self, offset: usize, word: [u8; 8]) {
+        let Some(place) = self
+            .0
+            .get_mut(offset..)
+            .and_then(|tail| tail.first_chunk_mut::<8>())
+        else {
+            return;
+        };
+        let place = place.as_mut_ptr().cast::<u64>();
+        if !place.is_aligned() {
+            return;
+        }
+        // SAFETY: 8 bytes in bounds, checked above, aligned for u64, exclusively borrowed; the
+        // native-endian word below keeps the order of the bytes as given.
+        #[expect(clippy::host_endian_bytes, reason = "the bytes are laid out already")]
+        unsafe {
+            AtomicU64::from_ptr(place).store(u64::from_ne_bytes(word), Ordering::Release);
+        }
+    }
+
+    /// Makes a range survive a power cut.
+    pub(crate) fn sync_range(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.0.flush_range(offset, len)
+    }
+
+    /// Touches each page by writing, so that no store of the caller waits for a fault.
+    pub fn touch(&mut self) {
+        for page in self.0.chunks_mut(4096) {
+            if let Some(first) = page.first_mut() {
+                // SAFETY: a plain store through a valid exclusive reference; volatile only keeps
+                // the compiler from dropping a store of the value that is there.
+                unsafe { std::ptr::from_mut(first).write_volatile(*first) };
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+mod fork {
+    //! After a fork the child holds copies of every descriptor, and a lock lives as long as any
+    //! copy. A `DataLoader` worker would so keep a dead training "running". The hook replaces the
+    //! child's copies by `/dev/null`: that closes them without freeing the number for reuse.
+
+    use std::os::fd::AsRawFd;
+    use std::os::fd::RawFd;
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicI32;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering;
+
+    /// More locked files than this in one process are not replaced in its children.
+    const LOCKED_MAX: usize = 4_096;
+
+    static GENERATION: AtomicU32 = AtomicU32::new(0);
+    static LOCKED: [AtomicI32; LOCKED_MAX] = [const { AtomicI32::new(-1) }; LOCKED_MAX];
+    static NULL: OnceLock<Option<std::fs::File>> = OnceLock::new();
+
+    /// Runs in the child, where only calls that are safe in a signal handler are allowed.
+    extern "C" fn in_child() {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+        let null = NULL.get().and_then(Option::as_ref).map(AsRawFd::as_raw_fd);
+        for slot in &LOCKED {
+            let locked = slot.swap(-1, Ordering::Relaxed);
+            if let (Some(null), 0..) = (null, locked) {
+                // SAFETY: dup2 is async-signal-safe; both numbers are open descriptors of ours.
+                unsafe { libc::dup2(null, locked) };
+            }
+        }
+    }
+
+    pub(in crate::sys) fn watch() {
+        NULL.get_or_init(|| {
+            let null = std::fs::File::open("/dev/null").ok();
+            // SAFETY: `in_child` lives as long as the program and only makes async-signal-safe
+            // calls on statics. A failure (no memory) leaves forks unwatched.
+            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+            null
+        });
+    }
+
+    pub(in crate::sys) fn generation() -> u32 {
+        GENERATION.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::sys) fn locked(fd: RawFd) {
+        watch();
+        for slot in &LOCKED {
+            let free = slot.compare_exchange(-1, fd, Ordering::Relaxed, Ordering::Relaxed);
+            if free.is_ok() {
+                return;
+            }
+        }
+    }
+
+    pub(in crate::sys) fn closing(fd: RawFd) {
+        for slot in &LOCKED {
+            if slot
+                .compare_exchange(fd, -1, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod fork {
+    pub(in crate::sys) fn generation() -> u32 {
+        0
+    }
+}
+
+pub(super) use fork::*;
+
+/// Returns how many forks lie between this process and the one that first locked a file: a value
+/// that was made at another generation belongs to a parent and must not be touched.
+#[inline]
+pub fn fork_generation() -> u32 {
+    fork::generation()
+}

@@ -1,0 +1,361 @@
+//! The machine we run on.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use super::Clock;
+use super::Entry;
+use super::File;
+use super::FileSystem;
+use super::Kind;
+use super::Map;
+use super::Open;
+use super::Stat;
+use super::Sys;
+use super::raw;
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::Process;
+
+/// The real files, clock and random bits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealSys;
+
+impl Sys for RealSys {
+    fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
+        let mut options = fs::OpenOptions::new();
+        let op = match how {
+            Open::Read => options.read(true).custom_nonblocking().done("open"),
+            Open::Write => options.read(true).write(true).done("open for writing"),
+            Open::New => options
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .done("create"),
+            Open::Ensure => options
+                .read(true)
+                .write(true)
+                .create(true)
+                .done("open or create"),
+        };
+        let file = options
+            .open(path)
+            .map_err(|source| Error::io(op, path, source))?;
+        Ok(Box::new(RealFile {
+            file,
+            path: path.to_owned(),
+        }))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        fs::create_dir_all(path).map_err(|source| Error::io("create folder", path, source))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        let failed = |source| Error::io("list", dir, source);
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            entries.push(Entry { name, is_dir });
+        }
+        Ok(entries)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Stat> {
+        let meta = fs::metadata(path).map_err(|source| Error::io("stat", path, source))?;
+        Ok(stat(&meta))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(|source| Error::io("rename", from, source))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(|source| Error::io("remove", path, source))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        #[cfg(unix)]
+        fs::File::open(dir)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| Error::io("sync folder", dir, source))?;
+        Ok(())
+    }
+
+    /// Source: `statfs(2)`. A map is safe where blocks given by `fallocate` are written in place:
+    /// not on copy-on-write, network and FUSE file systems. Unknown ones are not trusted.
+    fn file_system(&self, dir: &Path) -> FileSystem {
+        #[cfg(target_os = "linux")]
+        {
+            const EXT4: u64 = 0xef53;
+            const XFS: u64 = 0x5846_5342;
+            const TMPFS: u64 = 0x0102_1994;
+            const OVERLAY: u64 = 0x794c_7630;
+            const F2FS: u64 = 0xf2f5_2010;
+            const BTRFS: u64 = 0x9123_683e;
+            const ZFS: u64 = 0x2fc1_2fc1;
+            const BCACHEFS: u64 = 0xca45_1a4e;
+            let kind = rustix::fs::statfs(dir).map(|stat| stat.f_type as u64 & 0xffff_ffff);
+            let in_place = [EXT4, XFS, TMPFS, OVERLAY, F2FS];
+            let local = [BTRFS, ZFS, BCACHEFS];
+            let is_in = |list: &[u64]| kind.is_ok_and(|kind| list.contains(&kind));
+            let maps_safely = is_in(&in_place);
+            FileSystem {
+                maps_safely,
+                locks_surely: maps_safely || is_in(&local),
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = dir;
+            FileSystem {
+                maps_safely: false,
+                locks_surely: true,
+            }
+        }
+    }
+
+    fn now_us(&self) -> i64 {
+        let (sign, distance) = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => (1, after),
+            Err(before) => (-1, before.duration()),
+        };
+        i64::try_from(distance.as_micros()).map_or(i64::MAX, |micros| sign * micros)
+    }
+
+    fn clock(&self) -> Clock {
+        Clock {
+            start_us: self.now_us(),
+            start: Instant::now(),
+        }
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        if getrandom::fill(&mut bytes).is_err() {
+            // No kernel we run on lacks it; should one, time, process and a counter still differ.
+            let mut hasher = std::hash::DefaultHasher::new();
+            std::hash::Hash::hash(&(Instant::now(), std::process::id()), &mut hasher);
+            let word = std::hash::Hasher::finish(&hasher).to_le_bytes();
+            let now = self.now_us().to_le_bytes();
+            for (place, byte) in bytes.iter_mut().zip(word.iter().chain(&now)) {
+                *place = *byte;
+            }
+        }
+        bytes
+    }
+
+    fn process(&self) -> Process {
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        #[cfg(unix)]
+        let host = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
+        #[cfg(not(unix))]
+        let host = std::env::var("COMPUTERNAME").unwrap_or_default();
+        Process {
+            pid: std::process::id(),
+            boot_id: boot_id.trim().to_owned(),
+            pid_namespace: namespace.to_string_lossy().into_owned(),
+            host,
+        }
+    }
+
+    fn is_alive(&self, process: &Process) -> Option<bool> {
+        let here = self.process();
+        if here.host != process.host || here.boot_id.is_empty() {
+            return None;
+        }
+        if here.boot_id != process.boot_id {
+            return Some(false); // the machine was started again since
+        }
+        if here.pid_namespace != process.pid_namespace {
+            return None;
+        }
+        Some(Path::new("/proc").join(process.pid.to_string()).exists())
+    }
+
+    fn lower_priority(&self) {
+        // On Linux niceness is a property of the thread. Refusal only means no difference.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(10);
+    }
+}
+
+/// Small steps that let `open` read as a table.
+trait OptionsExt {
+    fn custom_nonblocking(&mut self) -> &mut Self;
+    fn done(&mut self, op: &'static str) -> &'static str;
+}
+
+impl OptionsExt for fs::OpenOptions {
+    /// Opening a named pipe without a writer must fail or return, not hang.
+    fn custom_nonblocking(&mut self) -> &mut Self {
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(self, libc::O_NONBLOCK);
+        self
+    }
+
+    fn done(&mut self, op: &'static str) -> &'static str {
+        op
+    }
+}
+
+#[derive(Debug)]
+struct RealFile {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl RealFile {
+    fn failed(&self, op: &'static str) -> impl Fn(io::Error) -> Error + use<'_> {
+        move |source| Error::io(op, &self.path, source)
+    }
+}
+
+impl File for RealFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        self.file
+            .metadata()
+            .map(|meta| stat(&meta))
+            .map_err(self.failed("stat"))
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize> {
+        let mut read = 0;
+        while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match read_some(&self.file, rest, offset + read as u64) {
+                Ok(0) => break,
+                Ok(some) => read += some,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed("read")(error)),
+            }
+        }
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        #[cfg(unix)]
+        let written = std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset);
+        #[cfg(windows)]
+        let written = windows_write_all(&self.file, bytes, offset);
+        written.map_err(self.failed("write"))
+    }
+
+    fn allocate(&self, len: u64) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            let flags = rustix::fs::FallocateFlags::empty();
+            rustix::fs::fallocate(&self.file, flags, 0, len)
+                .map_err(|errno| self.failed("allocate")(errno.into()))
+        }
+        #[cfg(not(target_os = "linux"))]
+        self.set_len(len)
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.file.set_len(len).map_err(self.failed("set length of"))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(self.failed("sync"))
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        match self.file.try_lock() {
+            Ok(()) => {
+                #[cfg(unix)]
+                raw::locked(std::os::fd::AsRawFd::as_raw_fd(&self.file));
+                Ok(true)
+            }
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
+            Err(fs::TryLockError::Error(error)) => Err(self.failed("lock")(error)),
+        }
+    }
+
+    fn map(&self, len: usize) -> Result<Map> {
+        Map::new(&self.file, len).map_err(self.failed("map"))
+    }
+}
+
+impl Drop for RealFile {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        raw::closing(std::os::fd::AsRawFd::as_raw_fd(&self.file));
+    }
+}
+
+#[cfg(unix)]
+fn read_some(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn windows_write_all(file: &fs::File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        bytes = bytes.get(written..).unwrap_or_default();
+        offset += written as u64;
+    }
+    Ok(())
+}
+
+fn stat(meta: &fs::Metadata) -> Stat {
+    let kind = match meta.file_type() {
+        kind if kind.is_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Dir,
+        _ => Kind::Other,
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let modified_ns = meta.mtime().saturating_mul(1_000_000_000) + meta.mtime_nsec();
+        let (device, inode) = (meta.dev(), meta.ino());
+        let allocated = meta.blocks() * 512;
+        Stat {
+            len: meta.len(),
+            allocated,
+            device,
+            inode,
+            modified_ns,
+            kind,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let modified_ns = meta
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+            .and_then(|since| i64::try_from(since.as_nanos()).ok())
+            .unwrap_or(0);
+        let len = meta.len();
+        Stat {
+            len,
+            allocated: len,
+            device: 0,
+            inode: 0,
+            modified_ns,
+            kind,
+        }
+    }
+}
