@@ -14,6 +14,8 @@
 pub mod blob;
 pub mod capture;
 #[doc(hidden)]
+pub mod chunk;
+#[doc(hidden)]
 pub mod codec;
 pub mod error;
 pub mod export;
