@@ -348,14 +348,16 @@ fn multiple_of(values: &[f64]) -> Option<f64> {
             scaled.abs() < 1e15 && (scaled / scale).to_bits() == value.to_bits()
         })
     });
-    if let Some(scale) = decimals {
-        return Some(1.0 / scale);
-    }
     let binary = (4..=16)
         .step_by(4)
         .map(|k| 2f64.powi(k))
         .find(|&scale| fits(&|value| (value * scale).fract() == 0.0 && value.abs() * scale < 1e9));
-    binary.map(|scale| 1.0 / scale)
+    // The coarser one: 129/256 is also a decimal of eight digits.
+    decimals
+        .into_iter()
+        .chain(binary)
+        .reduce(f64::min)
+        .map(|scale| 1.0 / scale)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub mod export;
 pub mod import;
 #[doc(hidden)]
 pub mod index;
+#[doc(hidden)]
+pub mod journal;
 pub mod limits;
 pub mod model;
 pub mod query;

@@ -1,0 +1,340 @@
+//! What happens behind a writer: the next segment is made, full ones are sealed, the live one is
+//! synced once a while. The caller waits for none of it, unless disk or core fall far behind.
+//!
+//! Two threads. The one that makes segments has the priority of the training, for a caller may
+//! need its work next; the one that seals and syncs has a lower one. At most 64 MiB wait to be
+//! sealed: from half of that each 32 KiB logged sleeps a little, so that no single call waits
+//! long, and only at the full bound a caller waits until there is room.
+//!
+//! Rows of a full segment are never synced: as columns a quarter of the bytes goes to the disk.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::files::Folders;
+use super::files::SegmentId;
+use super::record::Role;
+use super::seal;
+use super::segment::Append;
+use super::segment::Segment;
+use super::writer;
+use super::writer::Options;
+use crate::error::Result;
+use crate::limits::SEAL_QUEUE_BYTES_MAX;
+use crate::sys::Clock;
+use crate::sys::File;
+
+/// A full segment on its way to be sealed; its lock is held until then.
+#[derive(Debug)]
+struct Full {
+    id: SegmentId,
+    file: Arc<dyn File>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    full: VecDeque<Full>,
+    /// Could not be sealed; their rows stay, and are tried again when the writer drains.
+    failed: Vec<Full>,
+    sealing: bool,
+    live: Arc<dyn File>,
+    asked: Option<(SegmentId, usize)>,
+    making: bool,
+    ready: Option<Segment>,
+    stopping: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folders: Folders,
+    append: Append,
+    clock: Clock,
+    sync_interval: Duration,
+    state: Mutex<State>,
+    /// Something to do for a thread, or done by one.
+    changed: Condvar,
+    /// Bytes in `full` and being sealed.
+    waiting_bytes: AtomicUsize,
+    appended_bytes: AtomicU64,
+    slept_us: AtomicU64,
+}
+
+/// The threads behind one writer.
+#[derive(Debug)]
+pub(super) struct Background {
+    shared: Arc<Shared>,
+    sealer: Option<JoinHandle<()>>,
+    maker: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Starts to sync `live`. A short command is over before that pays: it has no threads.
+    pub(super) fn start(
+        folders: &Folders,
+        id: SegmentId,
+        options: &Options,
+        live: Arc<dyn File>,
+        clock: Clock,
+    ) -> Self {
+        let state = State {
+            full: VecDeque::new(),
+            failed: Vec::new(),
+            sealing: false,
+            live,
+            asked: None,
+            making: false,
+            ready: None,
+            stopping: false,
+        };
+        let shared = Arc::new(Shared {
+            folders: folders.clone(),
+            append: options.append,
+            clock,
+            sync_interval: options.sync_interval,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            waiting_bytes: AtomicUsize::new(0),
+            appended_bytes: AtomicU64::new(0),
+            slept_us: AtomicU64::new(0),
+        });
+        let mut background = Self {
+            shared,
+            sealer: None,
+            maker: None,
+        };
+        if options.role != Role::Command {
+            background.sealer =
+                background.spawn(&format!("seal {}", id.run.short()), Shared::seal_all);
+        }
+        background
+    }
+
+    /// Without a thread (the system gives none) the caller does the work.
+    fn spawn(&self, name: &str, work: fn(&Shared)) -> Option<JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&shared))
+            .ok()
+    }
+
+    #[inline]
+    pub(super) fn note_appended(&self, bytes: usize) {
+        // One writer appends at a time, so this need not be an atomic addition.
+        let appended = self.shared.appended_bytes.load(Ordering::Relaxed) + bytes as u64;
+        self.shared
+            .appended_bytes
+            .store(appended, Ordering::Relaxed);
+    }
+
+    /// Asks for the next segment to be made.
+    pub(super) fn ask(&mut self, id: SegmentId, capacity: usize) {
+        if self.sealer.is_none() {
+            return;
+        }
+        self.shared.lock().asked = Some((id, capacity));
+        if self.maker.is_none() {
+            self.maker = self.spawn(&format!("make {}", id.run.short()), Shared::make_all);
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// Takes the next segment, if one was asked for; waits for one that is being made.
+    pub(super) fn take(&self, id: SegmentId) -> Option<Segment> {
+        let mut state = self.shared.lock();
+        state.asked = None;
+        while state.making {
+            state = self.shared.wait(state);
+        }
+        state.ready.take().filter(|segment| segment.id == id)
+    }
+
+    /// Hands over a full segment to be sealed, and the live one to be synced.
+    pub(super) fn turned_over(&mut self, id: SegmentId, full: Segment, live: Arc<dyn File>) {
+        let bytes = full.len();
+        let full = Full {
+            id,
+            file: full.into_file(),
+            bytes,
+        };
+        if self.sealer.is_none() {
+            let mut state = self.shared.lock();
+            state.live = live;
+            if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
+                state.failed.push(full);
+            }
+            return;
+        }
+        let mut state = self.shared.lock();
+        state.live = live;
+        state.full.push_back(full);
+        self.shared
+            .waiting_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
+        self.shared.changed.notify_all();
+        let began_us = self.shared.clock.now_us();
+        while self.shared.waiting_bytes.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX {
+            state = self.shared.wait(state);
+        }
+        self.shared
+            .note_slept(self.shared.clock.now_us() - began_us);
+    }
+
+    /// Sleeps a little when much waits to be sealed.
+    #[inline]
+    pub(super) fn pace(&self) {
+        const LONGEST_US: usize = 2_000;
+        let half = SEAL_QUEUE_BYTES_MAX / 2;
+        let waiting = self.shared.waiting_bytes.load(Ordering::Relaxed);
+        let Some(above) = waiting.checked_sub(half).filter(|above| *above > 0) else {
+            return;
+        };
+        let sleep_us = (LONGEST_US * above / half).max(20) as u64;
+        thread::sleep(Duration::from_micros(sleep_us));
+        self.shared.note_slept(i64::try_from(sleep_us).unwrap_or(0));
+    }
+
+    /// Tells for how long callers were held up, if that was worth a word.
+    pub(super) fn slowed(&self) -> Option<String> {
+        const WORTH_US: u64 = 100_000;
+        let slept_us = self.shared.slept_us.load(Ordering::Relaxed);
+        let mib = self.shared.appended_bytes.load(Ordering::Relaxed) >> 20;
+        (slept_us >= WORTH_US).then(|| {
+            let slept_s = slept_us as f64 / 1e6;
+            format!(
+                "logging was held up for {slept_s:.1} s within {mib} MiB of rows, as disk or \
+                     core did not keep up"
+            )
+        })
+    }
+
+    /// Waits until all full segments are sealed; what cannot be is synced as rows.
+    pub(super) fn drain(&self) -> Result<()> {
+        let mut state = self.shared.lock();
+        while self.sealer.is_some() && (state.sealing || !state.full.is_empty()) {
+            state = self.shared.wait(state);
+        }
+        let failed = std::mem::take(&mut state.failed);
+        drop(state);
+        for full in failed {
+            if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
+                let synced = full.file.sync();
+                self.shared.lock().failed.push(full);
+                synced?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends both threads, after all that waits is sealed.
+    pub(super) fn stop(&mut self) {
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
+        for thread in [self.maker.take(), self.sealer.take()]
+            .into_iter()
+            .flatten()
+        {
+            let _ = thread.join(); // a panic there was ours; the rows stay for a later command
+        }
+        let unused = self.shared.lock().ready.take();
+        if let Some(unused) = unused {
+            let path = self.shared.folders.rows(&unused.id);
+            drop(unused);
+            let _ = self.shared.folders.sys.remove(&path); // a later command sweeps it up
+        }
+        let _ = self.drain(); // what fails stays as rows
+    }
+
+    /// Lets go without touching anything: in a forked child all of it is the parent's.
+    pub(super) fn forget(&mut self) {
+        std::mem::forget((
+            self.maker.take(),
+            self.sealer.take(),
+            Arc::clone(&self.shared),
+        ));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_slept(&self, us: i64) {
+        self.slept_us
+            .fetch_add(u64::try_from(us).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Makes segments as they are asked for.
+    fn make_all(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some((id, capacity)) = state.asked.take() {
+                state.making = true;
+                drop(state);
+                // A failure is the caller's to meet: it finds none and makes its own.
+                let made = writer::create(&self.folders, id, capacity, self.append).ok();
+                state = self.lock();
+                state.ready = made;
+                state.making = false;
+                self.changed.notify_all();
+            } else if state.stopping {
+                return;
+            } else {
+                state = self.wait(state);
+            }
+        }
+    }
+
+    /// Seals full segments, and syncs the live one when there are none.
+    fn seal_all(&self) {
+        self.folders.sys.lower_priority();
+        let mut synced_bytes = 0;
+        let mut state = self.lock();
+        loop {
+            if let Some(full) = state.full.pop_front() {
+                state.sealing = true;
+                drop(state);
+                let sealed = seal::seal(&self.folders, &full.id, &full.file);
+                state = self.lock();
+                state.sealing = false;
+                self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
+                if sealed.is_err() {
+                    state.failed.push(full);
+                }
+                self.changed.notify_all();
+            } else if state.stopping {
+                return;
+            } else {
+                let waited = self.changed.wait_timeout(state, self.sync_interval);
+                let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = guard;
+                let appended = self.appended_bytes.load(Ordering::Relaxed);
+                if timeout.timed_out() && state.full.is_empty() && appended != synced_bytes {
+                    let live = Arc::clone(&state.live);
+                    drop(state);
+                    let _ = live.sync(); // tried again in a moment; `sync` tells the caller
+                    synced_bytes = appended;
+                    state = self.lock();
+                }
+            }
+        }
+    }
+}

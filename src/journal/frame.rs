@@ -1,0 +1,134 @@
+//! What guards a record: its length and a checksum that only checks in its own segment.
+//!
+//! The checksum is seeded with run, writer and segment number, so a frame of another file, or of
+//! what was on a reused block before, never checks.
+
+use super::files::SegmentId;
+use crate::limits::RECORD_ALIGN_BYTES;
+use crate::limits::RECORD_BYTES_MAX;
+
+/// Bytes of a frame's header.
+pub const HEADER_BYTES: usize = 8;
+
+/// The header of a record. Integers are little-endian.
+///
+/// | offset | bytes | field | meaning                                                       |
+/// |-------:|------:|-------|---------------------------------------------------------------|
+/// |      0 |     4 | `len` | length of the body in bytes, `1..=RECORD_BYTES_MAX`           |
+/// |      4 |     4 | `crc` | CRC-32C of the body, begun with the segment's seed xor `len`  |
+/// |      8 | `len` | body  | a kind byte, then the fields of that record                   |
+///
+/// Zero bytes follow up to a multiple of 8, so the header is one aligned word and can be stored
+/// last. A header of zeros is the tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Length of the body in bytes.
+    pub len: u32,
+    /// Checksum of the body.
+    pub crc: u32,
+}
+
+impl Header {
+    /// Returns the bytes of the header.
+    #[inline]
+    pub fn encode(self) -> [u8; HEADER_BYTES] {
+        (u64::from(self.crc) << 32 | u64::from(self.len)).to_le_bytes()
+    }
+
+    /// Reads the bytes of a header.
+    #[inline]
+    pub fn decode(bytes: [u8; HEADER_BYTES]) -> Self {
+        let [a, b, c, d, e, f, g, h] = bytes;
+        Self {
+            len: u32::from_le_bytes([a, b, c, d]),
+            crc: u32::from_le_bytes([e, f, g, h]),
+        }
+    }
+}
+
+/// Where the checksums of one segment begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(u32);
+
+impl Seed {
+    /// Returns the seed of a segment.
+    pub fn of(id: &SegmentId) -> Self {
+        let crc = crc32c::crc32c(&id.run.0.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc, &id.writer.0.to_le_bytes());
+        Self(crc32c::crc32c_append(crc, &id.seq.to_le_bytes()))
+    }
+
+    /// Returns the header of a body of 1 to [`RECORD_BYTES_MAX`] bytes.
+    #[inline]
+    pub fn header(self, body: &[u8]) -> Header {
+        let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        Header {
+            len,
+            crc: self.checksum(body),
+        }
+    }
+
+    /// Returns the checksum of bytes of this segment.
+    #[inline]
+    pub fn checksum(self, body: &[u8]) -> u32 {
+        let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        crc32c::crc32c_append(self.0 ^ len, body)
+    }
+}
+
+/// Returns the bytes that a frame with a body of `len` bytes takes.
+#[inline]
+pub fn frame_bytes(len: usize) -> usize {
+    (HEADER_BYTES + len).next_multiple_of(RECORD_ALIGN_BYTES)
+}
+
+/// Returns the body of the frame at `offset`, if one stands there whole.
+pub fn body_at(bytes: &[u8], offset: usize, seed: Seed) -> Option<&[u8]> {
+    let rest = bytes.get(offset..)?;
+    let (header, rest) = rest.split_first_chunk::<HEADER_BYTES>()?;
+    let header = Header::decode(*header);
+    let len = usize::try_from(header.len)
+        .ok()
+        .filter(|len| (1..=RECORD_BYTES_MAX).contains(len))?;
+    let body = rest.get(..len)?;
+    (seed.header(body) == header).then_some(body)
+}
+
+/// Returns where the next whole frame begins at or after `from`, if there is one.
+///
+/// Beyond a tail there is none: what follows is zero or torn. If there is one, the bytes before
+/// it were damaged.
+pub fn next_frame(bytes: &[u8], from: usize, seed: Seed) -> Option<usize> {
+    let mut at = from.next_multiple_of(RECORD_ALIGN_BYTES);
+    while let Some(word) = bytes.get(at..at + HEADER_BYTES) {
+        if word != [0; HEADER_BYTES] && body_at(bytes, at, seed).is_some() {
+            return Some(at);
+        }
+        at += RECORD_ALIGN_BYTES;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RunId;
+    use crate::model::WriterId;
+
+    #[test]
+    fn golden_bytes() {
+        let id = SegmentId {
+            run: RunId(1),
+            writer: WriterId(2),
+            seq: 3,
+        };
+        let header = Seed::of(&id).header(b"a").encode();
+        assert_eq!(
+            header,
+            [1, 0, 0, 0, 0x41, 0x4a, 0x74, 0xf4],
+            "{header:02x?}"
+        ); // version 1
+        let other = SegmentId { seq: 4, ..id };
+        assert_ne!(Seed::of(&other).header(b"a").encode(), header);
+    }
+}

@@ -1,0 +1,342 @@
+//! The records of a segment: what can happen to a run.
+//!
+//! A body is a kind byte and a version byte, then fields. The three kinds that carry points are
+//! laid by hand; the rare ones are bincode. A kind or version that is not known is skipped by its
+//! length, counted, and kept when the segment is sealed.
+//!
+//! | kind | version | what      | fields after the two bytes                                       |
+//! |-----:|--------:|-----------|------------------------------------------------------------------|
+//! |    1 |       1 | `Points`  | count `u16`, shape `u32`, step `i64`, time in µs `i64`, values   |
+//! |    2 |       1 | `Metric`  | `u16` zero, number `u32`, name                                   |
+//! |    3 |       1 | `Shape`   | `u16` zero, number `u32`, numbers of its metrics `u32` each      |
+//! |   16 |       1 | `Event`   | time in µs and what happened, bincode                            |
+//!
+//! Why shapes: the design had a metric's number beside each value. A training logs the same metrics
+//! in the same order again and again; naming that order once makes a step of ten metrics 112 bytes
+//! instead of 152 and its values one copy, and tells the sealer its groups.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::codec;
+use crate::codec::Bytes;
+use crate::codec::Malformed;
+use crate::limits::RECORD_METRICS_MAX;
+use crate::model::ArtifactRef;
+use crate::model::Name;
+use crate::model::ParamValue;
+use crate::model::Process;
+use crate::model::RunInfo;
+use crate::model::Status;
+
+const POINTS: u8 = 1;
+const METRIC: u8 = 2;
+const SHAPE: u8 = 3;
+const EVENT: u8 = 16;
+const VERSION: u8 = 1;
+
+/// Bytes of a `Points` body before its values.
+pub const POINTS_HEADER_BYTES: usize = 24;
+
+/// Who writes, in relation to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Started or resumed the run and will finish it: if it dies, the run has failed.
+    Owner,
+    /// Logs to a run that somebody else finishes.
+    Member,
+    /// A short command: it leaves its segment for the next one to append to.
+    Command,
+}
+
+/// Something that happened to a run, other than a point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// A writer began this segment; stands first in each.
+    WriterOpened {
+        /// Its part in the run.
+        role: Role,
+        /// The process it lives in.
+        process: Process,
+    },
+    /// The run started.
+    RunStarted(Box<RunInfo>),
+    /// A param was set.
+    Param {
+        /// Its name.
+        key: Name,
+        /// Its value, for good.
+        value: ParamValue,
+    },
+    /// A tag was set or replaced.
+    Tag {
+        /// Its name.
+        key: Name,
+        /// Its new text.
+        value: String,
+    },
+    /// The note was set or replaced.
+    Note(String),
+    /// A file was stored under a path.
+    Artifact(ArtifactRef),
+    /// The run ended.
+    Finished {
+        /// Completed or failed.
+        status: Status,
+        /// Why it failed.
+        reason: Option<String>,
+        /// Its end in microseconds since 1970.
+        end_us: i64,
+    },
+    /// Disk or core did not keep up with the logging, and callers were slowed.
+    Slowed(String),
+}
+
+/// A record as it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record<'a> {
+    /// The values of one step, in the order of the shape's metrics.
+    Points {
+        /// Number of the shape.
+        shape: u32,
+        /// The step.
+        step: i64,
+        /// Microseconds since 1970.
+        time_us: i64,
+        /// 8 bytes a value, little-endian.
+        values: &'a [u8],
+    },
+    /// Gives a metric a number in this segment.
+    Metric {
+        /// The number.
+        number: u32,
+        /// The metric.
+        name: Name,
+    },
+    /// Gives a list of metrics a number in this segment.
+    Shape {
+        /// The number.
+        number: u32,
+        /// Numbers of its metrics.
+        metrics: Vec<u32>,
+    },
+    /// Something else that happened.
+    Event {
+        /// Microseconds since 1970.
+        time_us: i64,
+        /// What.
+        event: Event,
+    },
+    /// Of a later version.
+    Unknown(&'a [u8]),
+}
+
+/// Returns the bytes of a `Points` body with so many values.
+#[inline]
+pub fn points_bytes(values: usize) -> usize {
+    POINTS_HEADER_BYTES + 8 * values
+}
+
+/// Lays out a `Points` body but for its values, which follow.
+///
+/// - `count`: 1 to [`RECORD_METRICS_MAX`]
+#[inline]
+pub fn points_header(
+    count: usize,
+    shape: u32,
+    step: i64,
+    time_us: i64,
+) -> [u8; POINTS_HEADER_BYTES] {
+    let count = u16::try_from(count).unwrap_or(u16::MAX);
+    let first = u64::from(shape) << 32
+        | u64::from(count) << 16
+        | u64::from(VERSION) << 8
+        | u64::from(POINTS);
+    let mut bytes = [0; POINTS_HEADER_BYTES];
+    let words = [
+        first.to_le_bytes(),
+        step.to_le_bytes(),
+        time_us.to_le_bytes(),
+    ];
+    for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *place = word;
+    }
+    bytes
+}
+
+/// Lays out a `Metric` body.
+pub fn metric(number: u32, name: &Name) -> Vec<u8> {
+    let mut body = vec![METRIC, VERSION, 0, 0];
+    body.extend_from_slice(&number.to_le_bytes());
+    body.extend_from_slice(name.as_str().as_bytes());
+    body
+}
+
+/// Lays out a `Shape` body.
+pub fn shape(number: u32, metrics: &[u32]) -> Vec<u8> {
+    let mut body = vec![SHAPE, VERSION, 0, 0];
+    body.extend_from_slice(&number.to_le_bytes());
+    metrics
+        .iter()
+        .for_each(|metric| body.extend_from_slice(&metric.to_le_bytes()));
+    body
+}
+
+/// Lays out an `Event` body.
+///
+/// # Errors
+/// [`Malformed`] never, unless bincode changes.
+pub fn event(time_us: i64, event: &Event) -> Result<Vec<u8>, Malformed> {
+    let mut body = vec![EVENT, VERSION];
+    codec::encode(&(time_us, event), &mut body)?;
+    Ok(body)
+}
+
+impl<'a> Record<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a known kind has fields that make no sense.
+    pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut bytes = Bytes(body);
+        let (kind, version) = (bytes.u8()?, bytes.u8()?);
+        match (kind, version) {
+            (POINTS, VERSION) => {
+                let count = usize::from(u16::from_le_bytes(bytes.array()?));
+                let (shape, step, time_us) = (bytes.u32()?, bytes.i64()?, bytes.i64()?);
+                if !(1..=RECORD_METRICS_MAX).contains(&count) || bytes.0.len() != 8 * count {
+                    let have = bytes.0.len();
+                    return Err(Malformed::new(format!("{count} values in {have} bytes")));
+                }
+                Ok(Self::Points {
+                    shape,
+                    step,
+                    time_us,
+                    values: bytes.0,
+                })
+            }
+            (METRIC, VERSION) => {
+                check_reserved(bytes.array()?)?;
+                let number = bytes.u32()?;
+                let name = std::str::from_utf8(bytes.0)
+                    .map_err(|why| Malformed::new(format!("metric name: {why}")))?;
+                let name = Name::new("metric name", name)
+                    .map_err(|why| Malformed::new(why.to_string()))?;
+                Ok(Self::Metric { number, name })
+            }
+            (SHAPE, VERSION) => {
+                check_reserved(bytes.array()?)?;
+                let number = bytes.u32()?;
+                let (metrics, rest) = bytes.0.as_chunks::<4>();
+                let fits = (1..=RECORD_METRICS_MAX).contains(&metrics.len()) && rest.is_empty();
+                if !fits {
+                    return Err(Malformed::new(format!(
+                        "a shape of {} bytes",
+                        bytes.0.len()
+                    )));
+                }
+                let metrics = metrics
+                    .iter()
+                    .map(|metric| u32::from_le_bytes(*metric))
+                    .collect();
+                Ok(Self::Shape { number, metrics })
+            }
+            (EVENT, VERSION) => {
+                let (time_us, event) = codec::decode(bytes.0)?;
+                Ok(Self::Event { time_us, event })
+            }
+            _ => Ok(Self::Unknown(body)),
+        }
+    }
+
+    /// Lays the record out again.
+    ///
+    /// # Errors
+    /// As [`event`].
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        match self {
+            Self::Points {
+                shape,
+                step,
+                time_us,
+                values,
+            } => {
+                let mut body = points_header(values.len() / 8, *shape, *step, *time_us).to_vec();
+                body.extend_from_slice(values);
+                Ok(body)
+            }
+            Self::Metric { number, name } => Ok(metric(*number, name)),
+            Self::Shape { number, metrics } => Ok(shape(*number, metrics)),
+            Self::Event {
+                time_us,
+                event: what,
+            } => event(*time_us, what),
+            Self::Unknown(body) => Ok(body.to_vec()),
+        }
+    }
+}
+
+fn check_reserved(bytes: [u8; 2]) -> Result<(), Malformed> {
+    if bytes == [0; 2] {
+        Ok(())
+    } else {
+        Err(Malformed::new("reserved bytes are not zero"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let mut points = points_header(1, 2, 3, 4).to_vec();
+        points.extend_from_slice(&0.5f64.to_le_bytes());
+        let want = "010101000200000003000000000000000400000000000000000000000000e03f";
+        assert_eq!(hex(&points), want); // version 1
+        let name = Name::new("metric name", "loss").unwrap();
+        assert_eq!(hex(&metric(7, &name)), "02010000070000006c6f7373");
+        assert_eq!(hex(&shape(1, &[7, 8])), "03010000010000000700000008000000");
+        let tag = Event::Tag {
+            key: name,
+            value: "x".into(),
+        };
+        assert_eq!(hex(&event(-1, &tag).unwrap()), "10010103046c6f73730178");
+    }
+
+    #[test]
+    fn what_decodes_encodes_to_the_same_bytes() {
+        let mut points = points_header(2, 2, -3, i64::MAX).to_vec();
+        points.extend_from_slice(&[0xff; 16]);
+        let name = Name::new("metric name", "a/b").unwrap();
+        let event_of = |what| event(5, &what).unwrap();
+        for body in [
+            points,
+            metric(1, &name),
+            shape(0, &[1, 1]),
+            event_of(Event::RunStarted(Box::default())),
+            event_of(Event::Param {
+                key: name,
+                value: ParamValue::List(vec![]),
+            }),
+            vec![200, 1, 2, 3],
+            vec![EVENT, 9],
+        ] {
+            let record = Record::decode(&body).unwrap();
+            assert_eq!(record.encode().unwrap(), body, "{record:?}");
+        }
+        for bad in [
+            &[][..],
+            &[1],
+            &[1, 1, 0, 0],
+            &[2, 1, 1, 0, 0, 0, 0, 0, 65],
+            &[16, 1, 0, 250],
+        ] {
+            assert!(Record::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

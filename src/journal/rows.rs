@@ -1,0 +1,289 @@
+//! Reads the rows of a segment, live or full, into groups of equal shape.
+//!
+//! A torn tail is an answer. A hole is not: when a whole frame stands behind bytes that are none,
+//! those bytes were damaged; they are named, and reading goes on behind them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::files::SegmentId;
+use super::frame;
+use super::frame::Seed;
+use super::record::Event;
+use super::record::Record;
+use super::segment;
+use crate::error::Damage;
+use crate::error::Result;
+use crate::limits::SEGMENT_READ_BYTES_MAX;
+use crate::model::Name;
+use crate::model::Point;
+use crate::model::Stamp;
+use crate::model::Summary;
+use crate::sys;
+use crate::sys::File;
+
+/// An event and its place among the records of its segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRow {
+    /// Its place, counted in records from 0.
+    pub row: u32,
+    /// Microseconds since 1970.
+    pub time_us: i64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// The rows of a segment that have the same metrics in the same order.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// Positions in [`Rows::metrics`].
+    pub metrics: Vec<u32>,
+    /// `[n]` places among the records of the segment, ascending.
+    pub rows: Vec<u32>,
+    /// `[n]` steps, in the order logged.
+    pub steps: Vec<i64>,
+    /// `[n]` times in microseconds since 1970.
+    pub times_us: Vec<i64>,
+    /// `[n * metrics]` values, row after row.
+    pub values: Vec<f64>,
+}
+
+impl Group {
+    /// Returns the values of the metric at `position` in `metrics`, in the order logged.
+    pub fn column(&self, position: usize) -> impl Iterator<Item = f64> + '_ {
+        self.values
+            .iter()
+            .skip(position)
+            .step_by(self.metrics.len().max(1))
+            .copied()
+    }
+}
+
+/// All that stands in a segment.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Metrics that have points here, by first appearance.
+    pub metrics: Vec<Name>,
+    /// Numbers that were given to metrics and to shapes here are below these.
+    pub numbers_told: (usize, usize),
+    /// Points, by shape.
+    pub groups: Vec<Group>,
+    /// What else happened, in order.
+    pub events: Vec<EventRow>,
+    /// Bodies of records of a later version, with their places.
+    pub unknown: Vec<(u32, Vec<u8>)>,
+    /// Bytes from the start of the file up to the tail.
+    pub len: u64,
+    /// Whether nothing but zeros stands behind the tail, so that appending may go on there.
+    pub clean: bool,
+    /// Bytes that were records once.
+    pub damage: Vec<Damage>,
+}
+
+impl Rows {
+    /// Whether nothing was logged.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.events.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Returns the summary of each series, by position in `metrics`.
+    pub fn summaries(&self, id: &SegmentId) -> Vec<Summary> {
+        let mut summaries = vec![Summary::default(); self.metrics.len()];
+        for group in &self.groups {
+            for (position, metric) in group.metrics.iter().enumerate() {
+                let Some(summary) = summaries.get_mut(*metric as usize) else {
+                    continue;
+                };
+                let points = group.steps.iter().zip(&group.times_us).zip(&group.rows);
+                for (((&step, &time_us), &row), value) in points.zip(group.column(position)) {
+                    let stamp = Stamp {
+                        time_us,
+                        writer: id.writer,
+                        seq: id.seq,
+                        row,
+                    };
+                    summary.add(step, stamp, value);
+                }
+            }
+        }
+        summaries
+    }
+
+    /// Appends the points of a metric to `out`, each with its row.
+    pub fn points_of(&self, metric: &str, out: &mut Vec<(Point, u32)>) {
+        let Some(number) = self.metrics.iter().position(|name| name.as_str() == metric) else {
+            return;
+        };
+        for group in &self.groups {
+            let positions = group.metrics.iter().enumerate();
+            for (position, _) in positions.filter(|(_, metric)| **metric as usize == number) {
+                let points = group.steps.iter().zip(&group.times_us).zip(&group.rows);
+                for (((&step, &time_us), &row), value) in points.zip(group.column(position)) {
+                    out.push((
+                        Point {
+                            step,
+                            time_us,
+                            value,
+                        },
+                        row,
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Reads a segment file.
+///
+/// A segment that is being written may grow between two reads of its pages; what looks like a hole
+/// is therefore read once more before it is called damage.
+///
+/// # Errors
+/// `Error::Io`; `Error::Corrupt` if the header is of another segment.
+pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
+    let rows = parse(
+        &sys::read_all(file, SEGMENT_READ_BYTES_MAX)?,
+        id,
+        file.path(),
+    )?;
+    if rows.damage.is_empty() {
+        return Ok(rows);
+    }
+    parse(
+        &sys::read_all(file, SEGMENT_READ_BYTES_MAX)?,
+        id,
+        file.path(),
+    )
+}
+
+/// Reads the bytes of a segment.
+///
+/// # Errors
+/// `Error::Corrupt` if the header is of another segment.
+pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
+    let mut rows = Rows {
+        len: segment::HEADER_BYTES as u64,
+        ..Rows::default()
+    };
+    let Some(header) = bytes.get(..segment::HEADER_BYTES) else {
+        rows.clean = false;
+        return Ok(rows); // the writer died while it made the file
+    };
+    if header.iter().all(|byte| *byte == 0) {
+        rows.clean = true;
+        return Ok(rows);
+    }
+    segment::check_header(header, id, path)?;
+    let mut parser = Parser {
+        rows,
+        shapes: HashMap::new(),
+        names: HashMap::new(),
+        row: 0,
+    };
+    let seed = Seed::of(id);
+    let mut at = segment::HEADER_BYTES;
+    loop {
+        while let Some(body) = frame::body_at(bytes, at, seed) {
+            if let Err(why) = parser.take(body) {
+                parser
+                    .rows
+                    .damage
+                    .push(Damage::new(path, at as u64, "record", why.to_string()));
+            }
+            at += frame::frame_bytes(body.len());
+        }
+        let Some(next) = frame::next_frame(bytes, at, seed) else {
+            break;
+        };
+        let why = format!("{} bytes are no record", next - at);
+        parser
+            .rows
+            .damage
+            .push(Damage::new(path, at as u64, "record", why));
+        at = next;
+    }
+    let mut rows = parser.rows;
+    rows.len = at as u64;
+    rows.clean = bytes
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .all(|byte| *byte == 0);
+    rows.groups.retain(|group| !group.rows.is_empty());
+    Ok(rows)
+}
+
+/// What has been said so far in a segment.
+struct Parser {
+    rows: Rows,
+    /// Number of a shape in the segment to position in `rows.groups`.
+    shapes: HashMap<u32, usize>,
+    /// Number of a metric in the segment to position in `rows.metrics`.
+    names: HashMap<u32, u32>,
+    row: u32,
+}
+
+impl Parser {
+    fn take(&mut self, body: &[u8]) -> Result<(), crate::codec::Malformed> {
+        let malformed = |why: String| Err(crate::codec::Malformed::new(why));
+        let row = self.row;
+        self.row += 1;
+        match Record::decode(body)? {
+            Record::Points {
+                shape,
+                step,
+                time_us,
+                values,
+            } => {
+                let group = self
+                    .shapes
+                    .get(&shape)
+                    .and_then(|at| self.rows.groups.get_mut(*at));
+                let Some(group) = group else {
+                    return malformed(format!("points of shape {shape}, which is not told"));
+                };
+                let (values, _) = values.as_chunks::<8>();
+                if values.len() != group.metrics.len() {
+                    let want = group.metrics.len();
+                    return malformed(format!("{} values, the shape has {want}", values.len()));
+                }
+                group.rows.push(row);
+                group.steps.push(step);
+                group.times_us.push(time_us);
+                group
+                    .values
+                    .extend(values.iter().map(|value| f64::from_le_bytes(*value)));
+            }
+            Record::Metric { number, name } => {
+                let position = u32::try_from(self.rows.metrics.len()).unwrap_or(u32::MAX);
+                self.rows.metrics.push(name);
+                self.names.insert(number, position);
+                self.rows.numbers_told.0 = self.rows.numbers_told.0.max(number as usize + 1);
+            }
+            Record::Shape { number, metrics } => {
+                let known: Option<Vec<u32>> = metrics
+                    .iter()
+                    .map(|metric| self.names.get(metric).copied())
+                    .collect();
+                let Some(metrics) = known else {
+                    return malformed(format!("shape {number} of metrics that are not told"));
+                };
+                self.rows.numbers_told.1 = self.rows.numbers_told.1.max(number as usize + 1);
+                self.shapes.insert(number, self.rows.groups.len());
+                self.rows.groups.push(Group {
+                    metrics,
+                    ..Group::default()
+                });
+            }
+            Record::Event { time_us, event } => {
+                self.rows.events.push(EventRow {
+                    row,
+                    time_us,
+                    event,
+                });
+            }
+            Record::Unknown(body) => self.rows.unknown.push((row, body.to_vec())),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Turns the rows of a segment into columns: behind a writer, at its end, or after its death.
+
+use std::sync::Arc;
+
+use super::files::Folders;
+use super::files::SegmentId;
+use super::rows;
+use super::sealed;
+use crate::error::Damage;
+use crate::error::Error;
+use crate::error::Result;
+use crate::sys::File;
+use crate::sys::Open;
+
+/// Seals a segment whose lock the caller holds and to which nobody appends any more.
+///
+/// Order: the sealed file is synced, gets its name, the folder is synced, then the rows go. Rows
+/// that carry nothing just go.
+///
+/// - returns: whether a sealed file was made
+///
+/// # Errors
+/// `Error::Corrupt` if the rows are damaged: they stay for `check` to speak of. `Error::Io`, with
+/// the rows still there.
+pub fn seal(folders: &Folders, id: &SegmentId, file: &Arc<dyn File>) -> Result<bool> {
+    let sys = &*folders.sys;
+    let rows = rows::read(&**file, id)?;
+    if let Some(damage) = rows.damage.into_iter().next() {
+        return Err(damage.into());
+    }
+    let rows = rows::Rows {
+        damage: Vec::new(),
+        ..rows
+    };
+    if rows.is_empty() {
+        sys.remove(&folders.rows(id))?;
+        return Ok(false);
+    }
+    let made = folders.sealed(id).with_extension("sealing");
+    let written = (|| {
+        let bytes = sealed::encode(&rows, id)
+            .map_err(|why| Damage::new(file.path(), 0, "segment", why.to_string()))?;
+        // One left by a process that died here is ours now: the lock on the rows says so.
+        match sys.remove(&made) {
+            Err(error) if !error.is_missing() => return Err(error),
+            _ => {}
+        }
+        let file = sys.open(&made, Open::New)?;
+        file.write_at(&bytes, 0)?;
+        file.sync()?;
+        sys.rename(&made, &folders.sealed(id))?;
+        sys.sync_dir(folders.live())
+    })();
+    if let Err(error) = written {
+        let _ = sys.remove(&made); // best effort: the error that is returned says more
+        return Err(error);
+    }
+    sys.remove(&folders.rows(id))?;
+    Ok(true)
+}
+
+/// What became of a segment that may have lost its writer.
+#[derive(Debug)]
+pub enum Recovered {
+    /// Its writer lives, or another process is at it.
+    Held,
+    /// It was sealed, or held nothing and was removed.
+    Sealed,
+    /// It has gone meanwhile, or was sealed already and only lay about.
+    Gone,
+    /// It is damaged and stays.
+    Damaged(Damage),
+}
+
+/// Seals a segment if its writer is dead.
+///
+/// # Errors
+/// `Error::Io`.
+pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
+    let path = folders.rows(id);
+    let Some(file) = lock(folders, &path)? else {
+        return Ok(Recovered::Held);
+    };
+    if !still_names(folders, &path, &*file)? {
+        return Ok(Recovered::Gone); // another was faster
+    }
+    let exists = |path: &std::path::Path| folders.sys.stat(path).is_ok();
+    if exists(&folders.sealed(id)) || exists(&folders.settled(id)) {
+        folders.sys.remove(&path)?; // its maker died between the two names
+        return Ok(Recovered::Gone);
+    }
+    match seal(folders, id, &file) {
+        Ok(_) => Ok(Recovered::Sealed),
+        Err(Error::Corrupt(damage)) => Ok(Recovered::Damaged(*damage)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file that was being made when its maker died.
+///
+/// # Errors
+/// `Error::Io`.
+pub fn sweep(folders: &Folders, path: &std::path::Path) -> Result<()> {
+    // A sealing file is locked by nobody: it belongs to who holds the lock on the rows.
+    if path.extension().is_some_and(|ending| ending == "sealing") {
+        let rows = path.with_extension("seg");
+        if folders.sys.stat(&rows).is_ok() && lock(folders, &rows)?.is_none() {
+            return Ok(());
+        }
+        return remove(folders, path);
+    }
+    match lock(folders, path)? {
+        Some(file) if still_names(folders, path, &*file)? => remove(folders, path),
+        _ => Ok(()),
+    }
+}
+
+fn remove(folders: &Folders, path: &std::path::Path) -> Result<()> {
+    match folders.sys.remove(path) {
+        Err(error) if !error.is_missing() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens and locks a file; none if it is gone or held.
+pub(super) fn lock(folders: &Folders, path: &std::path::Path) -> Result<Option<Arc<dyn File>>> {
+    match folders.sys.open(path, Open::Write) {
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+        Ok(file) => Ok(file.try_lock()?.then(|| Arc::from(file))),
+    }
+}
+
+/// Whether the path still names this file: it may have been renamed or replaced before the lock.
+pub(super) fn still_names(
+    folders: &Folders,
+    path: &std::path::Path,
+    file: &dyn File,
+) -> Result<bool> {
+    let named = match folders.sys.stat(path) {
+        Err(error) if error.is_missing() => return Ok(false),
+        stat => stat?,
+    };
+    let held = file.stat()?;
+    Ok((named.device, named.inode) == (held.device, held.inode))
+}

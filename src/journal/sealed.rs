@@ -1,0 +1,536 @@
+//! A sealed segment: the same records as columns, in a file that never changes.
+//!
+//! ```text
+//! header      64 bytes, as of rows, but `trk-cols`
+//! parts       chunks of columns and frames of events, each with a checksum in the footer
+//! footer      bincode of [`Footer`]
+//! trailer     48 bytes
+//! ```
+//!
+//! Points stand by group (the same metrics in the same order): a block of up to 4,096 rows has its
+//! steps and times once, then a chunk a metric. Every bit and the order logged are kept; the place
+//! of a row among all records is kept where it is not told by the block's first.
+//!
+//! A part is guarded by a CRC-32C of its own, so that one chunk can be read without the file; the
+//! BLAKE3 in the trailer guards the whole and names it across stores.
+//!
+//! Format versions: 1, the first.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::files::SegmentId;
+use super::frame::Seed;
+use super::record;
+use super::record::Record;
+use super::rows::EventRow;
+use super::rows::Group;
+use super::rows::Rows;
+use super::segment;
+use crate::chunk;
+use crate::chunk::Mode;
+use crate::chunk::Stats;
+use crate::codec;
+use crate::codec::Bytes;
+use crate::codec::Malformed;
+use crate::error::Damage;
+use crate::error::Result;
+use crate::limits::CHUNK_ROWS_MAX;
+use crate::limits::GROUP_ROWS_MIN;
+use crate::limits::SEGMENT_READ_BYTES_MAX;
+use crate::model::Name;
+use crate::model::Point;
+use crate::model::Summary;
+use crate::sys::File;
+
+const MAGIC: [u8; 8] = *b"trk-cols";
+const VERSION: u32 = 1;
+
+/// Bytes of the trailer. Integers are little-endian.
+///
+/// | offset | bytes | field                                        |
+/// |-------:|------:|----------------------------------------------|
+/// |      0 |     4 | length of the footer in bytes                |
+/// |      4 |     4 | CRC-32C of the footer, seeded as frames are  |
+/// |      8 |    32 | BLAKE3 of all bytes of the file before it    |
+/// |     40 |     8 | `trk-cols`                                   |
+const TRAILER_BYTES: usize = 48;
+
+/// Groups up to this many stay as they are, however few rows they have.
+const SMALL_GROUPS_MAX: usize = 8;
+
+/// A run of bytes in the file, guarded by its own checksum.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// Bytes from the start of the file.
+    pub offset: u64,
+    /// Length in bytes.
+    pub len: u32,
+    /// CRC-32C, seeded as frames are.
+    pub crc: u32,
+}
+
+/// The steps and times of a block of rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BlockEntry {
+    /// Rows, 1 to 4,096.
+    pub rows: u32,
+    /// Smallest step.
+    pub min_step: i64,
+    /// Largest step.
+    pub max_step: i64,
+    /// Encoded places among the segment's records, steps and times, one after the other.
+    pub axis: Part,
+    /// Bytes of `axis` that are places, then steps.
+    pub axis_split: (u32, u32),
+    /// A chunk of values for each metric of the group.
+    pub columns: Vec<ColumnEntry>,
+}
+
+/// The values of one metric in a block.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ColumnEntry {
+    /// Encoded values.
+    pub part: Part,
+    /// What is known of them.
+    pub stats: Stats,
+}
+
+/// Rows with the same metrics in the same order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupEntry {
+    /// Positions in [`Footer::metrics`].
+    pub metrics: Vec<u32>,
+    /// The rows in the order logged.
+    pub blocks: Vec<BlockEntry>,
+}
+
+/// What stands where in the file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Footer {
+    /// Metrics that have points here, and the summary of each.
+    pub metrics: Vec<(Name, Summary)>,
+    /// Their points.
+    pub groups: Vec<GroupEntry>,
+    /// All other records: place, then body, for each.
+    pub events: Part,
+    /// How many of those this version did not know when it sealed.
+    pub unknown_count: u32,
+    /// Points in the segment.
+    pub points: u64,
+}
+
+/// Encodes rows as a sealed file.
+///
+/// # Errors
+/// [`Malformed`] if a value cannot be encoded (none of ours).
+pub fn encode(rows: &Rows, id: &SegmentId) -> Result<Vec<u8>, Malformed> {
+    let mut out = Output {
+        bytes: segment::header_of(MAGIC, VERSION, id).to_vec(),
+        seed: Seed::of(id),
+    };
+    let summaries = rows.summaries(id);
+    let split = split_small_groups(&rows.groups);
+    let groups = split.as_deref().unwrap_or(&rows.groups);
+    let modes = choose_modes(rows.metrics.len(), groups);
+    let mut points = 0;
+    let groups = groups
+        .iter()
+        .map(|group| {
+            points += group.values.len() as u64;
+            out.group(group, &modes)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let events = out.events(rows)?;
+    let footer = Footer {
+        metrics: rows.metrics.iter().cloned().zip(summaries).collect(),
+        groups,
+        events,
+        unknown_count: u32::try_from(rows.unknown.len()).unwrap_or(u32::MAX),
+        points,
+    };
+    let start = out.bytes.len();
+    codec::encode(&footer, &mut out.bytes)?;
+    let footer = out.bytes.get(start..).unwrap_or_default();
+    let (len, crc) = (len32(footer)?, out.seed.checksum(footer));
+    out.bytes.extend_from_slice(&len.to_le_bytes());
+    out.bytes.extend_from_slice(&crc.to_le_bytes());
+    let hash = blake3::hash(&out.bytes);
+    out.bytes.extend_from_slice(hash.as_bytes());
+    out.bytes.extend_from_slice(&MAGIC);
+    Ok(out.bytes)
+}
+
+fn len32(bytes: &[u8]) -> Result<u32, Malformed> {
+    u32::try_from(bytes.len()).map_err(|why| Malformed::new(why.to_string()))
+}
+
+/// Chooses how to encode each metric from the first values it has.
+fn choose_modes(metrics: usize, groups: &[Group]) -> Vec<Mode> {
+    let mut modes = vec![None; metrics];
+    let mut sample = Vec::new();
+    for group in groups {
+        for (position, metric) in group.metrics.iter().enumerate() {
+            let Some(mode @ None) = modes.get_mut(*metric as usize) else {
+                continue;
+            };
+            sample.clear();
+            sample.extend(group.column(position).take(CHUNK_ROWS_MAX));
+            *mode = Some(Mode::choose(&sample));
+        }
+    }
+    modes
+        .into_iter()
+        .map(|mode| mode.unwrap_or_else(|| Mode::choose(&[])))
+        .collect()
+}
+
+/// Takes groups of few rows apart by metric, when there are many: steps that are logged with ever
+/// other metrics would else leave a block for each.
+fn split_small_groups(groups: &[Group]) -> Option<Vec<Group>> {
+    let is_small = |group: &&Group| group.rows.len() < GROUP_ROWS_MIN;
+    if groups.iter().filter(is_small).count() <= SMALL_GROUPS_MAX {
+        return None;
+    }
+    let mut whole: Vec<Group> = groups
+        .iter()
+        .filter(|group| !is_small(group))
+        .cloned()
+        .collect();
+    let mut points: Vec<(u32, u32, i64, i64, f64)> = Vec::new();
+    for group in groups.iter().filter(is_small) {
+        for (position, metric) in group.metrics.iter().enumerate() {
+            let rows = group.rows.iter().zip(&group.steps).zip(&group.times_us);
+            let rows = rows.zip(group.column(position));
+            points.extend(
+                rows.map(|(((row, step), time), value)| (*metric, *row, *step, *time, value)),
+            );
+        }
+    }
+    points.sort_by_key(|(metric, row, ..)| (*metric, *row)); // stable: repeats within a row stay
+    for metric_points in points.chunk_by(|a, b| a.0 == b.0) {
+        let mut group = Group::default();
+        for (metric, row, step, time_us, value) in metric_points {
+            group.metrics = vec![*metric];
+            group.rows.push(*row);
+            group.steps.push(*step);
+            group.times_us.push(*time_us);
+            group.values.push(*value);
+        }
+        whole.push(group);
+    }
+    Some(whole)
+}
+
+struct Output {
+    bytes: Vec<u8>,
+    seed: Seed,
+}
+
+impl Output {
+    fn part(&self, from: usize) -> Result<Part, Malformed> {
+        let bytes = self.bytes.get(from..).unwrap_or_default();
+        Ok(Part {
+            offset: from as u64,
+            len: len32(bytes)?,
+            crc: self.seed.checksum(bytes),
+        })
+    }
+
+    fn group(&mut self, group: &Group, modes: &[Mode]) -> Result<GroupEntry, Malformed> {
+        let width = group.metrics.len();
+        let blocks = (0..group.rows.len())
+            .step_by(CHUNK_ROWS_MAX)
+            .map(|from| {
+                let to = group.rows.len().min(from + CHUNK_ROWS_MAX);
+                let values = group
+                    .values
+                    .get(from * width..to * width)
+                    .unwrap_or_default();
+                let mut block = self.axis(group, from..to)?;
+                let mut column = Vec::with_capacity(to - from);
+                for (position, metric) in group.metrics.iter().enumerate() {
+                    column.clear();
+                    column.extend(values.iter().skip(position).step_by(width));
+                    let start = self.bytes.len();
+                    let mode = modes.get(*metric as usize).copied();
+                    let mode = mode.unwrap_or_else(|| Mode::choose(&column));
+                    mode.encode(&column, &mut self.bytes)?;
+                    let (part, stats) = (self.part(start)?, Stats::of(&column));
+                    block.columns.push(ColumnEntry { part, stats });
+                }
+                Ok(block)
+            })
+            .collect::<Result<Vec<_>, Malformed>>()?;
+        Ok(GroupEntry {
+            metrics: group.metrics.clone(),
+            blocks,
+        })
+    }
+
+    fn axis(&mut self, group: &Group, range: Range<usize>) -> Result<BlockEntry, Malformed> {
+        let rows = group.rows.get(range.clone()).unwrap_or_default();
+        let steps = group.steps.get(range.clone()).unwrap_or_default();
+        let times = group.times_us.get(range).unwrap_or_default();
+        let places: Vec<i64> = rows.iter().map(|row| i64::from(*row)).collect();
+        let start = self.bytes.len();
+        chunk::encode_ints(&places, &mut self.bytes)?;
+        let places_len = len32(self.bytes.get(start..).unwrap_or_default())?;
+        chunk::encode_ints(steps, &mut self.bytes)?;
+        let steps_len = len32(self.bytes.get(start..).unwrap_or_default())? - places_len;
+        chunk::encode_ints(times, &mut self.bytes)?;
+        Ok(BlockEntry {
+            rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            min_step: steps.iter().copied().min().unwrap_or(0),
+            max_step: steps.iter().copied().max().unwrap_or(0),
+            axis: self.part(start)?,
+            axis_split: (places_len, steps_len),
+            columns: Vec::with_capacity(group.metrics.len()),
+        })
+    }
+
+    fn events(&mut self, rows: &Rows) -> Result<Part, Malformed> {
+        let start = self.bytes.len();
+        let mut bodies: Vec<(u32, Vec<u8>)> = rows.unknown.clone();
+        for EventRow {
+            row,
+            time_us,
+            event,
+        } in &rows.events
+        {
+            bodies.push((*row, record::event(*time_us, event)?));
+        }
+        bodies.sort_by_key(|(row, _)| *row);
+        for (row, body) in bodies {
+            self.bytes.extend_from_slice(&row.to_le_bytes());
+            self.bytes.extend_from_slice(&len32(&body)?.to_le_bytes());
+            self.bytes.extend_from_slice(&body);
+        }
+        self.part(start)
+    }
+}
+
+/// The steps and times of a block, decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Axis {
+    /// Places among the segment's records.
+    pub places: Vec<i64>,
+    /// Steps.
+    pub steps: Vec<i64>,
+    /// Times in microseconds since 1970.
+    pub times_us: Vec<i64>,
+}
+
+impl Axis {
+    /// Decodes the bytes of a block's axis.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn decode(bytes: &[u8], rows: usize, split: (u32, u32)) -> Result<Self, Malformed> {
+        let mut bytes = Bytes(bytes);
+        let mut axis = Self::default();
+        chunk::decode_ints(bytes.take(split.0 as usize)?, rows, &mut axis.places)?;
+        chunk::decode_ints(bytes.take(split.1 as usize)?, rows, &mut axis.steps)?;
+        chunk::decode_ints(bytes.0, rows, &mut axis.times_us)?;
+        Ok(axis)
+    }
+}
+
+/// A sealed file, open: its footer in memory, its parts on demand.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Which segment.
+    pub id: SegmentId,
+    /// What stands where.
+    pub footer: Footer,
+    /// BLAKE3 of the file, as the trailer has it.
+    pub hash: [u8; 32],
+    /// Length of the file in bytes.
+    pub len: u64,
+    file: Arc<dyn File>,
+}
+
+impl Sealed {
+    /// Opens a sealed file and checks header, trailer and footer.
+    ///
+    /// # Errors
+    /// `Error::Corrupt` with the place; `Error::NewerFormat`; `Error::Io`.
+    pub fn open(file: Arc<dyn File>, id: &SegmentId) -> Result<Self> {
+        let path = file.path().to_owned();
+        let damaged = |offset: u64, what, why: String| Damage::new(&path, offset, what, why);
+        let len = file.stat()?.len;
+        let least = (segment::HEADER_BYTES + TRAILER_BYTES) as u64;
+        if len < least || len > SEGMENT_READ_BYTES_MAX {
+            return Err(damaged(0, "file", format!("it has {len} bytes")).into());
+        }
+        let mut header = [0; segment::HEADER_BYTES];
+        read_exact(&*file, &mut header, 0)?;
+        segment::check_header_of(&header, MAGIC, VERSION, id, &path)?;
+        let mut trailer = [0; TRAILER_BYTES];
+        let trailer_at = len - TRAILER_BYTES as u64;
+        read_exact(&*file, &mut trailer, trailer_at)?;
+        let mut bytes = Bytes(&trailer);
+        let read = (|| Ok((bytes.u32()?, bytes.u32()?, bytes.array()?, bytes.array()?)))();
+        let (footer_len, footer_crc, hash, magic): (u32, u32, [u8; 32], [u8; 8]) =
+            read.map_err(|why: Malformed| damaged(trailer_at, "trailer", why.0))?;
+        let footer_at = trailer_at.checked_sub(u64::from(footer_len));
+        let (Some(footer_at), MAGIC) = (footer_at, magic) else {
+            return Err(damaged(trailer_at, "trailer", "it is no trailer".to_owned()).into());
+        };
+        let mut bytes = vec![0; footer_len as usize];
+        read_exact(&*file, &mut bytes, footer_at)?;
+        if Seed::of(id).checksum(&bytes) != footer_crc {
+            return Err(damaged(footer_at, "footer", "the checksum is wrong".to_owned()).into());
+        }
+        let footer: Footer =
+            codec::decode(&bytes).map_err(|why| damaged(footer_at, "footer", why.0))?;
+        Ok(Self {
+            id: *id,
+            footer,
+            hash,
+            len,
+            file,
+        })
+    }
+
+    /// Returns the file's path.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Reads a part and checks it.
+    ///
+    /// # Errors
+    /// `Error::Corrupt` with the place; `Error::Io`.
+    pub fn part(&self, part: &Part, what: &'static str) -> Result<Vec<u8>> {
+        let damaged = |why: &str| Damage::new(self.path(), part.offset, what, why);
+        let end = part.offset.checked_add(u64::from(part.len));
+        if end.is_none_or(|end| end > self.len) {
+            return Err(damaged("it ends behind the end of the file").into());
+        }
+        let mut bytes = vec![0; part.len as usize];
+        read_exact(&*self.file, &mut bytes, part.offset)?;
+        if Seed::of(&self.id).checksum(&bytes) != part.crc {
+            return Err(damaged("the checksum is wrong").into());
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the events, in order; those of a later version are left out.
+    ///
+    /// # Errors
+    /// As [`Self::part`].
+    pub fn events(&self) -> Result<Vec<EventRow>> {
+        let part = &self.footer.events;
+        let bytes = self.part(part, "events")?;
+        let mut rest = Bytes(&bytes);
+        let mut events = Vec::new();
+        while !rest.0.is_empty() {
+            let mut next = || {
+                let (row, len) = (rest.u32()?, rest.u32()?);
+                Ok((row, Record::decode(rest.take(len as usize)?)?))
+            };
+            let (row, record) = next().map_err(|why: Malformed| {
+                Damage::new(self.path(), part.offset, "events", why.to_string())
+            })?;
+            if let Record::Event { time_us, event } = record {
+                events.push(EventRow {
+                    row,
+                    time_us,
+                    event,
+                });
+            }
+        }
+        Ok(events)
+    }
+
+    /// Appends the points of a metric to `out`, each with its place among the records.
+    ///
+    /// # Errors
+    /// As [`Self::part`].
+    pub fn points_of(&self, metric: &str, out: &mut Vec<(Point, u32)>) -> Result<()> {
+        let mut metrics = self.footer.metrics.iter();
+        let Some(number) = metrics.position(|(name, _)| name.as_str() == metric) else {
+            return Ok(());
+        };
+        let mut values = Vec::new();
+        for group in &self.footer.groups {
+            let positions = group.metrics.iter().enumerate();
+            for (position, _) in positions.filter(|(_, metric)| **metric as usize == number) {
+                for block in &group.blocks {
+                    let Some(column) = block.columns.get(position) else {
+                        continue;
+                    };
+                    let axis = self.axis(block)?;
+                    values.clear();
+                    let bytes = self.part(&column.part, "chunk")?;
+                    chunk::decode_values(&bytes, block.rows as usize, &mut values).map_err(
+                        |why| Damage::new(self.path(), column.part.offset, "chunk", why.0),
+                    )?;
+                    let rows = axis.steps.iter().zip(&axis.times_us).zip(&axis.places);
+                    for (((&step, &time_us), &place), &value) in rows.zip(&values) {
+                        let row = u32::try_from(place).unwrap_or(u32::MAX);
+                        out.push((
+                            Point {
+                                step,
+                                time_us,
+                                value,
+                            },
+                            row,
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the steps and times of a block.
+    ///
+    /// # Errors
+    /// As [`Self::part`].
+    pub fn axis(&self, block: &BlockEntry) -> Result<Axis> {
+        let bytes = self.part(&block.axis, "axis")?;
+        Axis::decode(&bytes, block.rows as usize, block.axis_split)
+            .map_err(|why| Damage::new(self.path(), block.axis.offset, "axis", why.0).into())
+    }
+
+    /// Reads the whole file against its hash and decodes every part.
+    ///
+    /// # Errors
+    /// `Error::Corrupt` with the place; `Error::Io`.
+    pub fn verify(&self) -> Result<()> {
+        self.events()?;
+        for group in &self.footer.groups {
+            for block in &group.blocks {
+                self.axis(block)?;
+                for column in &block.columns {
+                    let bytes = self.part(&column.part, "chunk")?;
+                    chunk::decode_values(&bytes, block.rows as usize, &mut Vec::new()).map_err(
+                        |why| Damage::new(self.path(), column.part.offset, "chunk", why.0),
+                    )?;
+                }
+            }
+        }
+        let mut bytes = crate::sys::read_all(&*self.file, SEGMENT_READ_BYTES_MAX)?;
+        bytes.truncate(bytes.len().saturating_sub(TRAILER_BYTES - 8));
+        if *blake3::hash(&bytes).as_bytes() != self.hash {
+            let why = "its BLAKE3 is another than the trailer's";
+            return Err(Damage::new(self.path(), 0, "file", why).into());
+        }
+        Ok(())
+    }
+}
+
+fn read_exact(file: &dyn File, bytes: &mut [u8], offset: u64) -> Result<()> {
+    let read = file.read_at(bytes, offset)?;
+    if read == bytes.len() {
+        return Ok(());
+    }
+    let why = format!("the file ends {} bytes early", bytes.len() - read);
+    Err(Damage::new(file.path(), offset, "file", why).into())
+}

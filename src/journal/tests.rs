@@ -1,0 +1,259 @@
+//! Writers and readers of real segments in a real folder.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::Folders;
+use super::files::LiveKind;
+use super::files::SegmentId;
+use super::record::Event;
+use super::record::Role;
+use super::rows;
+use super::seal;
+use super::sealed::Sealed;
+use super::segment::Append;
+use super::writer::Options;
+use super::writer::Writer;
+use crate::error::Error;
+use crate::model::Name;
+use crate::model::ParamValue;
+use crate::model::Point;
+use crate::model::RunId;
+use crate::sys::Open;
+use crate::sys::RealSys;
+use crate::sys::Sys;
+
+const RUN: RunId = RunId(0x0199_0000_0000_0000_1234_5678_9abc_def0);
+
+struct Temp {
+    folders: Folders,
+    _dir: tempfile::TempDir,
+}
+
+fn temp() -> Temp {
+    let dir = tempfile::tempdir().unwrap();
+    let folders = Folders::new(Arc::new(RealSys), dir.path());
+    folders.create().unwrap();
+    Temp { folders, _dir: dir }
+}
+
+fn options(role: Role, append: Append) -> Options {
+    let process = RealSys.process();
+    Options {
+        role,
+        append,
+        sync_interval: Duration::from_millis(5),
+        process,
+    }
+}
+
+/// All points of a metric that stand in `live/`, in the order logged.
+fn points(folders: &Folders, metric: &str) -> Vec<Point> {
+    let mut all = Vec::new();
+    for file in folders.list_live().unwrap() {
+        let mut points = Vec::new();
+        let open: Arc<dyn crate::sys::File> =
+            folders.sys.open(&file.path, Open::Read).unwrap().into();
+        match file.kind {
+            LiveKind::Rows => {
+                let rows = rows::read(&*open, &file.id).unwrap();
+                assert!(rows.damage.is_empty());
+                rows.points_of(metric, &mut points);
+            }
+            LiveKind::Sealed => {
+                let sealed = Sealed::open(open, &file.id).unwrap();
+                sealed.verify().unwrap();
+                sealed.points_of(metric, &mut points).unwrap();
+            }
+            LiveKind::Unfinished => panic!("{} was left", file.path.display()),
+        }
+        points.sort_by_key(|(_, row)| *row);
+        all.extend(points.into_iter().map(|(point, _)| point));
+    }
+    all
+}
+
+#[test]
+fn what_is_logged_reads_back_live_and_sealed() {
+    for append in [Append::Mapped, Append::Written] {
+        let temp = temp();
+        let mut writer = Writer::open(&temp.folders, RUN, options(Role::Owner, append)).unwrap();
+        let mut want = Vec::new();
+        let name = |step: i64| format!("odd/{}", step % 40);
+        for step in 0..120_000 {
+            let value = f64::from_bits(0x3ff0_0000_0000_0000 + (step as u64).wrapping_mul(0x9e37));
+            writer
+                .points(step, step * 7, &[("a", value), ("b", -1.0)])
+                .unwrap();
+            want.push(Point {
+                step,
+                time_us: step * 7,
+                value,
+            });
+            if step % 11 == 0 {
+                writer
+                    .points(-step, step, &[(&name(step), 1.0), ("a", f64::NAN)])
+                    .unwrap();
+                want.push(Point {
+                    step: -step,
+                    time_us: step,
+                    value: f64::NAN,
+                });
+            }
+        }
+        let in_order = |mut points: Vec<Point>| {
+            points.sort_by_key(|point| (point.step, point.time_us));
+            points
+        };
+        want = in_order(want);
+        writer.sync().unwrap();
+        assert!(in_order(points(&temp.folders, "a")) == want);
+        writer.close().unwrap();
+        assert!(in_order(points(&temp.folders, "a")) == want);
+        assert_eq!(points(&temp.folders, "b").len(), 120_000);
+        let files = temp.folders.list_live().unwrap();
+        assert!(files.len() > 3, "several segments were filled");
+        assert!(files.iter().all(|file| file.kind == LiveKind::Sealed));
+    }
+}
+
+#[test]
+fn a_wide_step_and_a_step_of_long_names_fit() {
+    let temp = temp();
+    let mut writer =
+        Writer::open(&temp.folders, RUN, options(Role::Owner, Append::Mapped)).unwrap();
+    let names: Vec<String> = (0..20_000).map(|i| format!("{i:0>200}")).collect();
+    let values: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 0.5)).collect();
+    for step in 0..20 {
+        writer.points(step, step, &values).unwrap();
+    }
+    writer.close().unwrap();
+    assert_eq!(points(&temp.folders, &names[0]).len(), 20);
+    assert_eq!(points(&temp.folders, &names[19_999]).len(), 20);
+}
+
+#[test]
+fn commands_append_to_one_segment_in_turn() {
+    let temp = temp();
+    let command = || options(Role::Command, Append::Written);
+    for step in 0..20 {
+        let mut writer = Writer::open(&temp.folders, RUN, command()).unwrap();
+        writer
+            .points(step, step, &[("loss", 0.5), ("acc", 0.1)])
+            .unwrap();
+        let key = Name::new("param name", &format!("p{step}")).unwrap();
+        let param = Event::Param {
+            key,
+            value: ParamValue::Int(step),
+        };
+        writer.event(step, &param).unwrap();
+        if step == 7 {
+            let mut second = Writer::open(&temp.folders, RUN, command()).unwrap();
+            second.points(100, 0, &[("loss", 1.0)]).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    assert_eq!(points(&temp.folders, "loss").len(), 21);
+    assert_eq!(
+        temp.folders.list_live().unwrap().len(),
+        2,
+        "one for each that wrote at once"
+    );
+}
+
+#[test]
+fn a_torn_tail_is_an_answer_and_a_hole_is_damage() {
+    let temp = temp();
+    let mut writer =
+        Writer::open(&temp.folders, RUN, options(Role::Owner, Append::Mapped)).unwrap();
+    for step in 0..100 {
+        writer.points(step, step, &[("a", 0.25)]).unwrap();
+    }
+    let file = &temp.folders.list_live().unwrap()[0];
+    let bytes = std::fs::read(&file.path).unwrap();
+    let whole = rows::parse(&bytes, &file.id, &file.path).unwrap();
+    assert!(whole.clean && whole.damage.is_empty());
+    let len = usize::try_from(whole.len).unwrap();
+    let of = |rows: &rows::Rows| {
+        rows.groups
+            .iter()
+            .map(|group| group.rows.len())
+            .sum::<usize>()
+    };
+    for cut in 64..len {
+        let torn = rows::parse(&bytes[..cut], &file.id, &file.path).unwrap();
+        assert!(torn.damage.is_empty(), "cut at {cut}");
+        assert!(of(&torn) <= 100 && torn.len <= (cut + 7) as u64);
+        let mut flipped = bytes.clone();
+        flipped[cut] ^= 0x10;
+        match rows::parse(&flipped, &file.id, &file.path) {
+            Ok(rows) if rows.damage.is_empty() => {
+                // Only the last record has nothing behind it, and padding is nobody's.
+                let lost = of(&whole) - of(&rows);
+                assert!(lost == 0 || (lost == 1 && cut >= len - 40), "flip at {cut}");
+            }
+            Ok(rows) => assert!(rows.damage.iter().all(|damage| damage.path == file.path)),
+            Err(error) => panic!("flip at {cut}: {error}"),
+        }
+    }
+    let other = SegmentId { seq: 9, ..file.id };
+    let swapped = rows::parse(&bytes, &other, &file.path);
+    assert!(matches!(swapped, Err(Error::Corrupt(_))), "{swapped:?}");
+}
+
+#[test]
+fn any_flipped_byte_of_a_sealed_file_is_found() {
+    let temp = temp();
+    let mut writer =
+        Writer::open(&temp.folders, RUN, options(Role::Owner, Append::Mapped)).unwrap();
+    for step in 0..60 {
+        writer
+            .points(
+                step,
+                step * step,
+                &[("a", (step as f64).sqrt()), ("b", 2.0)],
+            )
+            .unwrap();
+    }
+    writer.close().unwrap();
+    let file = &temp.folders.list_live().unwrap()[0];
+    let bytes = std::fs::read(&file.path).unwrap();
+    let verify = |bytes: &[u8]| {
+        std::fs::write(&file.path, bytes).unwrap();
+        let open = temp.folders.sys.open(&file.path, Open::Read).unwrap();
+        Sealed::open(open.into(), &file.id).and_then(|sealed| sealed.verify())
+    };
+    verify(&bytes).unwrap();
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert!(verify(&flipped).is_err(), "flip at {at}");
+        assert!(verify(&bytes[..at]).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_segment_is_recovered_only_when_its_writer_is_gone() {
+    let temp = temp();
+    let mut writer =
+        Writer::open(&temp.folders, RUN, options(Role::Owner, Append::Mapped)).unwrap();
+    writer.points(1, 1, &[("a", 1.0)]).unwrap();
+    let file = temp.folders.list_live().unwrap().remove(0);
+    let recovered = seal::recover(&temp.folders, &file.id).unwrap();
+    assert!(matches!(recovered, seal::Recovered::Held));
+    // What a kill leaves: the rows, without a lock.
+    let bytes = std::fs::read(&file.path).unwrap();
+    drop(writer);
+    std::fs::remove_file(temp.folders.sealed(&file.id)).unwrap();
+    std::fs::write(&file.path, &bytes).unwrap();
+    let recovered = seal::recover(&temp.folders, &file.id).unwrap();
+    assert!(matches!(recovered, seal::Recovered::Sealed));
+    assert_eq!(points(&temp.folders, "a").len(), 1);
+    // A death between the two names leaves both: the rows are nobody's loss.
+    std::fs::write(&file.path, &bytes).unwrap();
+    assert!(matches!(
+        seal::recover(&temp.folders, &file.id).unwrap(),
+        seal::Recovered::Gone
+    ));
+    assert_eq!(points(&temp.folders, "a").len(), 1);
+}
