@@ -1,20 +1,45 @@
-//! A run being logged.
+//! A run being logged: what a training holds.
+//!
+//! Each call becomes a record of the journal and waits for nobody. The index is not touched: a
+//! process that logs does not open it while its run is live.
+//!
+//! After a fork the child must not touch what is its parent's: file, lock and threads. Every call
+//! therefore looks at the fork generation first; a child that logs gets a writer of its own in the
+//! same run, and cannot end it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
 
+use crate::blob::Blobs;
+use crate::blob::media_type;
+use crate::error::Error;
 use crate::error::Result;
+use crate::journal::Event;
+use crate::journal::Folders;
+use crate::journal::Role;
+use crate::journal::writer::Options;
+use crate::journal::writer::Writer;
+use crate::limits::ARTIFACT_PATH_BYTES_MAX;
+use crate::limits::TEXT_BYTES_MAX;
 use crate::model::ArtifactRef;
 use crate::model::Environment;
+use crate::model::Name;
 use crate::model::ParamValue;
 use crate::model::Point;
 use crate::model::RunId;
+use crate::model::RunInfo;
 use crate::model::Status;
+use crate::sys::fork_generation;
 
 /// What a run starts with. All may be left out.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// Id, for an imported run; none makes a new one.
+    /// Id, for a run that was known elsewhere; none makes a new one.
     pub id: Option<RunId>,
     /// Name for people; none makes a readable one.
     pub name: Option<String>,
@@ -26,24 +51,56 @@ pub struct RunOptions {
     pub parent: Option<RunId>,
     /// Start in microseconds since 1970; none is now.
     pub start_us: Option<i64>,
-    /// For an imported run: its start is not known, whatever `start_us` says.
-    pub start_unknown: bool,
     /// Whether it is fed by short commands and only ends when it is finished.
     pub detached: bool,
-    /// Where it is imported from.
-    pub source: Option<String>,
     /// Where and how it runs; none captures this process.
     pub environment: Option<Environment>,
 }
 
-/// Logs to a run. Can be shared between threads; each call is whole.
+/// Called when a writer has ended, so that the index can be brought up to date.
+pub(crate) type AfterEnd = Arc<dyn Fn() + Send + Sync>;
+
+/// What a writer of a run needs of its store.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) folders: Folders,
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) options: Options,
+    pub(crate) after_end: AfterEnd,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { folders, blobs: _, options, after_end: _ } = self;
+        f.debug_struct("Parts").field("folders", folders).field("options", options).finish()
+    }
+}
+
 #[derive(Debug)]
-pub struct RunWriter {}
+struct Shared {
+    parts: Parts,
+    id: RunId,
+    name: String,
+    generation: u32,
+    writer: Mutex<Option<Writer>>,
+    /// Params that the run is known to have.
+    params: Mutex<BTreeMap<String, ParamValue>>,
+    /// The writer of a process that was forked from this one.
+    child: OnceLock<Arc<Shared>>,
+}
+
+/// Logs to a run. Can be shared between threads; each call is whole.
+///
+/// Dropping it without [`finish`](Self::finish) leaves a run that has failed.
+#[derive(Debug)]
+pub struct RunWriter(Arc<Shared>);
 
 /// One metric of a run, looked up once.
 #[derive(Clone, Debug)]
 pub struct Metric {
-    _run: Arc<()>,
+    run: Arc<Shared>,
+    name: Name,
+    shape: u32,
 }
 
 impl Metric {
@@ -51,31 +108,126 @@ impl Metric {
     ///
     /// # Errors
     /// As [`RunWriter::log`].
+    #[inline]
     pub fn log(&self, step: i64, value: f64) -> Result<()> {
-        let _ = (step, value);
-        unimplemented!()
+        if self.run.generation != fork_generation() {
+            return RunWriter(self.run.here()?).log(step, &[(self.name.as_str(), value)]);
+        }
+        self.run.with(|writer| {
+            let time_us = writer.clock().now_us();
+            writer.points_of_shape(self.shape, step, time_us, std::iter::once(value))
+        })
     }
 }
 
-#[allow(clippy::unused_self, clippy::needless_pass_by_value)]
+impl Shared {
+    /// The writer of this process: its own, or the one it makes after a fork.
+    fn here(self: &Arc<Self>) -> Result<Arc<Self>> {
+        if self.generation == fork_generation() {
+            return Ok(Arc::clone(self));
+        }
+        if let Some(child) = self.child.get() {
+            return child.here();
+        }
+        let mut parts = self.parts.clone();
+        parts.options.role = Role::Member;
+        parts.options.process = parts.folders.sys.process();
+        // The parent may have held this lock when it forked; then the child begins with nothing.
+        let params = self.params.try_lock().map(|params| params.clone()).unwrap_or_default();
+        let writer = Writer::open(&parts.folders, self.id, parts.options.clone())?;
+        let child = Self::new(parts, self.id, self.name.clone(), params, writer);
+        self.child.get_or_init(|| Arc::new(child)).here()
+    }
+
+    fn new(
+        parts: Parts,
+        id: RunId,
+        name: String,
+        params: BTreeMap<String, ParamValue>,
+        writer: Writer,
+    ) -> Self {
+        Self {
+            parts,
+            id,
+            name,
+            generation: fork_generation(),
+            writer: Mutex::new(Some(writer)),
+            params: Mutex::new(params),
+            child: OnceLock::new(),
+        }
+    }
+
+    #[inline]
+    fn with<T>(&self, call: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        match writer.as_mut() {
+            Some(writer) => call(writer),
+            None => Err(Error::Ended(self.id)),
+        }
+    }
+
+    fn params(&self) -> MutexGuard<'_, BTreeMap<String, ParamValue>> {
+        self.params.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn event(&self, event: &Event) -> Result<()> {
+        self.with(|writer| {
+            let time_us = writer.clock().now_us();
+            writer.event(time_us, event)
+        })
+    }
+}
+
 impl RunWriter {
+    /// Starts a run: its first record, durable when this returns.
+    pub(crate) fn start(parts: Parts, id: RunId, info: RunInfo) -> Result<Self> {
+        let name = info.name.clone();
+        let mut writer = Writer::open(&parts.folders, id, parts.options.clone())?;
+        let time_us = writer.clock().now_us();
+        writer.event(time_us, &Event::RunStarted(Box::new(info)))?;
+        Ok(Self(Arc::new(Shared::new(parts, id, name, BTreeMap::new(), writer))))
+    }
+
+    /// Writes to a run that is there already.
+    pub(crate) fn join(
+        parts: Parts,
+        id: RunId,
+        name: String,
+        params: BTreeMap<String, ParamValue>,
+    ) -> Result<Self> {
+        let writer = Writer::open(&parts.folders, id, parts.options.clone())?;
+        Ok(Self(Arc::new(Shared::new(parts, id, name, params, writer))))
+    }
+
     /// Returns the run's id.
     pub fn id(&self) -> RunId {
-        unimplemented!()
+        self.0.id
     }
 
     /// Returns the run's name.
     pub fn name(&self) -> &str {
-        unimplemented!()
+        &self.0.name
     }
 
     /// Appends the values of one step, with the time of now.
     ///
+    /// When this returns they survive the death of this process; a power cut, after
+    /// [`sync`](Self::sync), or a second later.
+    ///
+    /// - `step`: any `i64`; steps may repeat and come in any order
+    /// - `values`: names of 1 to [`NAME_BYTES_MAX`](crate::limits::NAME_BYTES_MAX) bytes; any
+    ///   `f64`, NaN and infinities too, kept bit for bit
+    ///
     /// # Errors
-    /// `Error::Invalid` for a bad name, `Error::Io` if it failed, then `Error::Poisoned`.
+    /// [`Error::Invalid`] for a bad name, and nothing is logged; [`Error::Io`] if there was no
+    /// room, and a later call may succeed; [`Error::Ended`].
+    #[inline]
     pub fn log(&self, step: i64, values: &[(&str, f64)]) -> Result<()> {
-        let _ = (step, values);
-        unimplemented!()
+        let log = |writer: &mut Writer| {
+            let time_us = writer.clock().now_us();
+            writer.points(step, time_us, values)
+        };
+        if self.0.generation == fork_generation() { self.0.with(log) } else { self.0.here()?.with(log) }
     }
 
     /// Appends the values of one step at a given time in microseconds since 1970.
@@ -83,17 +235,21 @@ impl RunWriter {
     /// # Errors
     /// As [`Self::log`].
     pub fn log_at(&self, step: i64, time_us: i64, values: &[(&str, f64)]) -> Result<()> {
-        let _ = (step, time_us, values);
-        unimplemented!()
+        self.0.here()?.with(|writer| writer.points(step, time_us, values))
     }
 
-    /// Appends many points of one metric.
+    /// Appends many points of one metric, in the order given.
     ///
     /// # Errors
-    /// As [`Self::log`].
+    /// As [`Self::log`]; points before the one that failed are kept.
     pub fn log_points(&self, metric: &str, points: &[Point]) -> Result<()> {
-        let _ = (metric, points);
-        unimplemented!()
+        self.0.here()?.with(|writer| {
+            let shape = writer.shape_of(metric)?;
+            points.iter().try_for_each(|point| {
+                let value = std::iter::once(point.value);
+                writer.points_of_shape(shape, point.step, point.time_us, value)
+            })
+        })
     }
 
     /// Returns a handle that skips the look-up of the name.
@@ -101,77 +257,203 @@ impl RunWriter {
     /// # Errors
     /// As [`Self::log`].
     pub fn metric(&self, name: &str) -> Result<Metric> {
-        let _ = name;
-        unimplemented!()
+        let run = self.0.here()?;
+        let shape = run.with(|writer| writer.shape_of(name))?;
+        Ok(Metric { run, name: Name::new("metric name", name)?, shape })
     }
 
     /// Sets a param once: the same value again is fine.
     ///
     /// # Errors
-    /// `Error::ParamConflict` if it has another value, `Error::Invalid`, `Error::Io`.
+    /// [`Error::ParamConflict`] if it has another value, which stays; [`Error::Invalid`];
+    /// [`Error::Io`].
     pub fn param(&self, key: &str, value: ParamValue) -> Result<()> {
-        let _ = (key, value);
-        unimplemented!()
+        let run = self.0.here()?;
+        let name = Name::new("param name", key)?;
+        value.check()?;
+        let mut params = run.params();
+        match params.get(key) {
+            Some(old) if *old == value => return Ok(()),
+            Some(old) => {
+                return Err(Error::ParamConflict {
+                    key: key.to_owned(),
+                    old: told(old),
+                    new: told(&value),
+                });
+            }
+            None => {}
+        }
+        run.event(&Event::Param { key: name, value: value.clone() })?;
+        params.insert(key.to_owned(), value);
+        Ok(())
     }
 
     /// Sets or replaces a tag.
     ///
     /// # Errors
-    /// `Error::Invalid`, `Error::Io`.
+    /// [`Error::Invalid`], [`Error::Io`].
     pub fn tag(&self, key: &str, value: &str) -> Result<()> {
-        let _ = (key, value);
-        unimplemented!()
+        check_text("tag", value)?;
+        let event = Event::Tag { key: Name::new("tag name", key)?, value: value.to_owned() };
+        self.0.here()?.event(&event)
     }
 
     /// Sets or replaces the note.
     ///
     /// # Errors
-    /// `Error::Invalid`, `Error::Io`.
+    /// [`Error::Invalid`], [`Error::Io`].
     pub fn note(&self, text: &str) -> Result<()> {
-        let _ = text;
-        unimplemented!()
+        check_text("note", text)?;
+        self.0.here()?.event(&Event::Note(text.to_owned()))
     }
 
     /// Stores a file, or all files of a folder, under `name` (none: its own name).
     ///
+    /// Bytes are on the disk before the record that names them. What the store has already is
+    /// not written again.
+    ///
     /// # Errors
-    /// `Error::Invalid`, `Error::Io`.
+    /// [`Error::Invalid`] for what is no file; [`Error::Io`]. Files before it stay stored.
     pub fn artifact(&self, path: &Path, name: Option<&str>) -> Result<Vec<ArtifactRef>> {
-        let _ = (path, name);
-        unimplemented!()
+        let run = self.0.here()?;
+        let own_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let top = match (name, own_name) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(name)) => name,
+            (None, None) => {
+                let why = format!("the path ends in no name: {}", path.display());
+                return Err(Error::invalid("artifact name", why));
+            }
+        };
+        check_artifact_path(&top)?;
+        let mut added = Vec::new();
+        for source in run.parts.blobs.walk(path)? {
+            let path = if source.name.is_empty() {
+                top.clone()
+            } else {
+                format!("{}/{}", top.trim_end_matches('/'), source.name)
+            };
+            check_artifact_path(&path)?;
+            let put = run.parts.blobs.put_file(&source.path)?;
+            added.push(run.add_artifact(path, put.blob, put.bytes)?);
+        }
+        Ok(added)
     }
 
     /// Stores bytes as an artifact.
     ///
     /// # Errors
-    /// `Error::Invalid`, `Error::Io`.
+    /// As [`Self::artifact`].
     pub fn artifact_bytes(&self, name: &str, bytes: &[u8]) -> Result<ArtifactRef> {
-        let _ = (name, bytes);
-        unimplemented!()
+        check_artifact_path(name)?;
+        let run = self.0.here()?;
+        let put = run.parts.blobs.put_bytes(bytes)?;
+        run.add_artifact(name.to_owned(), put.blob, put.bytes)
+    }
+
+    /// Tells for how long callers were held up because disk or core did not keep up; none if they
+    /// were not.
+    pub fn slowed(&self) -> Option<String> {
+        self.0.here().and_then(|run| run.with(|writer| Ok(writer.slowed()))).ok().flatten()
     }
 
     /// Makes all that was logged survive a power cut.
     ///
     /// # Errors
-    /// `Error::Io`.
+    /// [`Error::Io`].
     pub fn sync(&self) -> Result<()> {
-        unimplemented!()
+        self.0.here()?.with(Writer::sync)
     }
 
-    /// Ends the run. `reason` says why it failed; `end_us` none is now.
+    /// Ends the run, and brings the index up to date if nobody else is at it.
+    ///
+    /// - `reason`: why it failed
+    /// - `end_us`: its end in microseconds since 1970; none is now
     ///
     /// # Errors
-    /// `Error::Io`.
+    /// [`Error::Invalid`] in a process forked from the one that started the run; [`Error::Io`].
     pub fn finish(self, status: Status, reason: Option<&str>, end_us: Option<i64>) -> Result<()> {
-        let _ = (status, reason, end_us);
-        unimplemented!()
+        if self.0.generation != fork_generation() {
+            let why = "this process was forked from the one whose run it is; close it here";
+            return Err(Error::invalid("finish", why));
+        }
+        self.0.with(|writer| {
+            let time_us = writer.clock().now_us();
+            let end_us = end_us.unwrap_or(time_us);
+            let reason = reason.map(str::to_owned);
+            writer.event(time_us, &Event::Finished { status, reason, end_us })
+        })?;
+        self.close()
     }
 
     /// Ends this writer and leaves the run as it is.
     ///
     /// # Errors
-    /// `Error::Io`.
+    /// [`Error::Io`].
     pub fn close(self) -> Result<()> {
-        unimplemented!()
+        if self.0.generation != fork_generation() && self.0.child.get().is_none() {
+            return Ok(()); // a child that never logged
+        }
+        let run = self.0.here()?;
+        let writer = run.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return Ok(()) };
+        writer.close()?;
+        (run.parts.after_end)();
+        Ok(())
     }
+}
+
+impl Shared {
+    fn add_artifact(
+        &self,
+        path: String,
+        blob: crate::model::BlobId,
+        bytes: u64,
+    ) -> Result<ArtifactRef> {
+        let media_type = media_type(&path).map(str::to_owned);
+        let time_us = self.with(|writer| Ok(writer.clock().now_us()))?;
+        let artifact = ArtifactRef { path, blob, bytes, media_type, time_us };
+        self.with(|writer| writer.event(time_us, &Event::Artifact(artifact.clone())))?;
+        Ok(artifact)
+    }
+}
+
+/// A value as an error shows it: text in quotes, and not all of a long one.
+fn told(value: &ParamValue) -> Box<str> {
+    const CHARS_MAX: usize = 200;
+    let json = value.to_json().to_string();
+    match json.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", json.get(..end).unwrap_or_default()).into(),
+        None => json.into(),
+    }
+}
+
+pub(crate) fn check_text(what: &'static str, text: &str) -> Result<()> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    let why = format!("has {} bytes, at most {TEXT_BYTES_MAX}", text.len());
+    Err(Error::invalid(what, why))
+}
+
+/// An artifact's path stays inside its run: relative, with `/`, without `..`.
+pub(crate) fn check_artifact_path(path: &str) -> Result<()> {
+    let refuse = |why: &str| Err(Error::invalid("artifact name", format!("{why}: {path:?}")));
+    if path.is_empty() {
+        return refuse("it is empty");
+    }
+    if path.len() > ARTIFACT_PATH_BYTES_MAX {
+        let why = format!("has {} bytes, at most {ARTIFACT_PATH_BYTES_MAX}", path.len());
+        return Err(Error::invalid("artifact name", why));
+    }
+    if path.starts_with('/') {
+        return refuse("it is absolute");
+    }
+    if path.chars().any(char::is_control) {
+        return refuse("has a control character");
+    }
+    if path.split('/').any(|part| matches!(part, ".." | "." | "")) {
+        return refuse("has an empty, `.` or `..` part");
+    }
+    Ok(())
 }

@@ -196,6 +196,14 @@ pub trait File: Debug + Send + Sync {
     /// [`Error::Io`] where the file system has no locks.
     fn try_lock(&self) -> Result<bool>;
 
+    /// Tells whether any process holds the file's lock, without taking it from anybody.
+    ///
+    /// It is taken shared for a moment, so ask on a file opened for this question alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file system has no locks.
+    fn is_locked(&self) -> Result<bool>;
+
     /// Maps the first `len` bytes to read and write. The file must be that long and allocated.
     ///
     /// # Errors

@@ -287,6 +287,14 @@ impl File for RealFile {
         }
     }
 
+    fn is_locked(&self) -> Result<bool> {
+        match self.file.try_lock_shared() {
+            Ok(()) => self.file.unlock().map(|()| false).map_err(self.failed("unlock")),
+            Err(fs::TryLockError::WouldBlock) => Ok(true),
+            Err(fs::TryLockError::Error(error)) => Err(self.failed("lock")(error)),
+        }
+    }
+
     fn map(&self, len: usize) -> Result<Map> {
         Map::new(&self.file, len).map_err(self.failed("map"))
     }

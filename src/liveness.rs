@@ -1,0 +1,51 @@
+//! Does a segment's writer still live? Asked of the kernel, not of a server.
+//!
+//! A writer holds an OS lock on its live segment, and the kernel drops it on death. A held lock
+//! may for a moment be that of a process which seals after a death; the process named in the
+//! segment tells the two apart. Where locks cannot be trusted (network and FUSE file systems) only
+//! that process is asked; from another machine it cannot be, and a segment silent for long is
+//! unknown rather than dead.
+
+use std::path::Path;
+
+use crate::model::Process;
+use crate::sys::FileSystem;
+use crate::sys::Open;
+use crate::sys::Sys;
+
+/// A writer that cannot be asked is believed alive for so long after its last write.
+const SILENCE_US: i64 = 300_000_000;
+
+/// What is known of a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It lives.
+    Alive,
+    /// It has died, or has let go.
+    Gone,
+    /// It is out of reach and silent.
+    Unknown,
+}
+
+/// Tells whether the writer of the segment at `path` lives.
+///
+/// - `process`: who the segment says writes it; none if nothing stands there yet
+pub fn of_writer(
+    sys: &dyn Sys,
+    file_system: FileSystem,
+    path: &Path,
+    process: Option<&Process>,
+) -> Liveness {
+    let alive = process.and_then(|process| sys.is_alive(process));
+    let locked = sys.open(path, Open::Read).and_then(|file| file.is_locked());
+    match (locked, alive) {
+        (Ok(false), _) if file_system.locks_surely => Liveness::Gone,
+        (_, Some(true)) => Liveness::Alive,
+        (_, Some(false)) => Liveness::Gone,
+        (Ok(true), None) => Liveness::Alive,
+        (Ok(false) | Err(_), None) => match sys.stat(path) {
+            Ok(stat) if sys.now_us() - stat.modified_ns / 1_000 < SILENCE_US => Liveness::Alive,
+            _ => Liveness::Unknown,
+        },
+    }
+}
