@@ -40,7 +40,7 @@ pub const PACE_BYTES: usize = 32 << 10;
 /// How often the live segment is synced, unless the caller asks otherwise.
 pub const SYNC_INTERVAL_MS: u64 = 1_000;
 
-/// Page cache of redb for one fold or one reader; its default of 1 GiB would stay beside a training.
+/// Page cache of redb for one fold or one reader; its default, 1 GiB, would stay beside a training.
 pub const INDEX_CACHE_BYTES: usize = 16 << 20;
 /// How long a reader waits for redb before it answers without.
 pub const INDEX_WAIT_MS: u64 = 50;
@@ -49,7 +49,7 @@ pub const PAGE_VALUES: usize = 2_000;
 
 const _: () = {
     assert!(RECORD_BYTES_MAX % RECORD_ALIGN_BYTES == 0);
-    // The widest step, and the longest text with its names, fit a record; any record fits a segment.
+    // The widest step and the longest text with its names fit a record, any record a segment.
     assert!(RECORD_METRICS_MAX * 8 + 64 <= RECORD_BYTES_MAX);
     assert!(TEXT_BYTES_MAX + ARTIFACT_PATH_BYTES_MAX + 8 * NAME_BYTES_MAX <= RECORD_BYTES_MAX);
     assert!(RECORD_BYTES_MAX + 4096 <= SEGMENT_BYTES_MAX);

@@ -8,6 +8,7 @@
 mod raw;
 mod real;
 
+use std::ffi::OsString;
 use std::fmt::Debug;
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::error::Result;
 use crate::model::Process;
 pub use raw::Map;
 pub use raw::fork_generation;
+pub use raw::watch_forks;
 pub use real::RealSys;
 
 /// How to open a file.
@@ -98,6 +100,15 @@ pub trait Sys: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Io`].
     fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
+
+    /// Lists all names in a folder of the user's, those that are not UTF-8 too.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn list_names(&self, dir: &Path) -> Result<Vec<OsString>> {
+        let entries = self.list(dir)?;
+        Ok(entries.into_iter().map(|entry| entry.name.into()).collect())
+    }
 
     /// Tells of a file or folder, following links.
     ///
@@ -186,6 +197,15 @@ pub trait File: Debug + Send + Sync {
     /// # Errors
     /// [`Error::Io`].
     fn sync(&self) -> Result<()>;
+
+    /// Takes away the right to open the file for writing; what is open stays so. Where files have
+    /// no such right nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn set_read_only(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Tries to take the file's lock, which dies with this process. Closing the file gives it
     /// back; a forked child loses its copy, so that it cannot hold the lock for its parent.

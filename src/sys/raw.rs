@@ -145,6 +145,8 @@ mod fork {
 
 #[cfg(not(unix))]
 mod fork {
+    pub(in crate::sys) fn watch() {}
+
     pub(in crate::sys) fn generation() -> u32 {
         0
     }
@@ -157,4 +159,10 @@ pub(super) use fork::*;
 #[inline]
 pub fn fork_generation() -> u32 {
     fork::generation()
+}
+
+/// Starts to count forks now. Locking a file does so too; who starts threads and locks nothing
+/// asks for it, since a child has none of its parent's threads.
+pub fn watch_forks() {
+    fork::watch();
 }

@@ -1,5 +1,6 @@
 //! The machine we run on.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -67,6 +68,12 @@ impl Sys for RealSys {
             entries.push(Entry { name, is_dir });
         }
         Ok(entries)
+    }
+
+    fn list_names(&self, dir: &Path) -> Result<Vec<OsString>> {
+        fs::read_dir(dir)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
+            .map_err(|source| Error::io("list", dir, source))
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
@@ -273,6 +280,13 @@ impl File for RealFile {
 
     fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(self.failed("sync"))
+    }
+
+    fn set_read_only(&self) -> Result<()> {
+        let failed = self.failed("make read-only");
+        let mut rights = self.file.metadata().map_err(&failed)?.permissions();
+        rights.set_readonly(true);
+        self.file.set_permissions(rights).map_err(&failed)
     }
 
     fn try_lock(&self) -> Result<bool> {
