@@ -213,6 +213,12 @@ pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
     Ok(rows)
 }
 
+/// Reads the first record of a segment, if it stands whole in `head`.
+pub fn first_record<'a>(head: &'a [u8], id: &SegmentId) -> Option<Record<'a>> {
+    let body = frame::body_at(head, segment::HEADER_BYTES, Seed::of(id))?;
+    Record::decode(body).ok()
+}
+
 /// What has been said so far in a segment.
 struct Parser {
     rows: Rows,

@@ -1,0 +1,554 @@
+//! Fold: from the journal into the index, or into memory for what a reader finds not yet folded.
+//!
+//! The only place that knows both. A sealed segment is taken in one transaction, once: its row in
+//! SEGMENTS is written with all that it says, so whatever dies when, it is folded exactly once.
+//! What its records mean is decided by their stamps alone, so segments may come in any order.
+//!
+//! Order: what dead writers left is sealed; sealed files move from `live/` to where they stay; then
+//! the journal's folders are looked through for segments that the index does not have. So files
+//! that arrive by copy take the same way as our own, and a death between two of these steps leaves
+//! nothing but work for the next fold.
+//!
+//! A folder is marked as seen with the time of its last change, but not while that time is so
+//! recent that another file could still arrive within it, and not while it holds a damaged file:
+//! readers then look into it themselves, and say what they find.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::codec::Bytes;
+use crate::codec::Malformed;
+use crate::error::Damage;
+use crate::error::Error;
+use crate::error::Result;
+use crate::index;
+use crate::index::Finish;
+use crate::index::Index;
+use crate::index::Opened;
+use crate::index::RunNumber;
+use crate::index::Steps;
+use crate::journal::Event;
+use crate::journal::Folders;
+use crate::journal::Role;
+use crate::journal::SegmentId;
+use crate::journal::files::LiveKind;
+use crate::journal::record;
+use crate::journal::rows;
+use crate::journal::rows::EventRow;
+use crate::journal::seal;
+use crate::journal::seal::Recovered;
+use crate::journal::sealed::BlockEntry;
+use crate::journal::sealed::ColumnEntry;
+use crate::journal::sealed::Sealed;
+use crate::model::ArtifactRef;
+use crate::model::ParamValue;
+use crate::model::RunId;
+use crate::model::RunInfo;
+use crate::model::Stamp;
+use crate::model::Summary;
+use crate::model::WriterId;
+use crate::sys::File;
+use crate::sys::Open;
+
+/// Told of work as it goes on: `(done, total)` in bytes.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// The tag under which a run says that its logging was held up.
+pub const SLOWED_TAG: &str = "tracker.slowed";
+
+/// One transaction takes about so many bytes of sealed files.
+const BATCH_BYTES: u64 = 64 << 20;
+/// One transaction takes at most so many segments.
+const BATCH_SEGMENTS: usize = 4_096;
+/// A folder's time of change is trusted when it is older than this: file systems count in steps.
+const SETTLED_NS: i64 = 2_000_000_000;
+/// A short command's segment is left for the next one for so long.
+const COMMAND_IDLE_NS: i64 = 60_000_000_000;
+
+/// What a fold did.
+#[derive(Clone, Debug, Default)]
+pub struct FoldReport {
+    /// Segments taken into the index.
+    pub segments: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Runs with a writer that had died and whose last segment was sealed.
+    pub recovered: Vec<RunId>,
+    /// What could not be read, and was left where it is.
+    pub damage: Vec<Damage>,
+    /// Whether another process was at it, so that nothing was done.
+    pub busy: bool,
+    /// Whether the index is now as the journal, as far as that could be read.
+    pub complete: bool,
+}
+
+/// Takes in what the records of a run say. Both ends of a fold are one.
+pub(crate) trait Sink {
+    fn started(&mut self, info: &RunInfo, stamp: Stamp) -> Result<()>;
+    fn opened(&mut self, role: index::Role, stamp: Stamp) -> Result<()>;
+    fn finished(&mut self, finish: &Finish, stamp: Stamp) -> Result<()>;
+    fn note(&mut self, text: &str, stamp: Stamp) -> Result<()>;
+    fn times(&mut self, first_us: i64, last_us: i64) -> Result<()>;
+    fn param(&mut self, key: &str, value: &ParamValue, stamp: Stamp) -> Result<()>;
+    fn tag(&mut self, key: &str, text: &str, stamp: Stamp) -> Result<()>;
+    fn artifact(&mut self, artifact: &ArtifactRef, stamp: Stamp) -> Result<()>;
+    fn series(&mut self, metric: &str, part: &Summary) -> Result<()>;
+}
+
+/// Gives a sink all that a segment says, save its points.
+pub(crate) fn fold_segment<'a>(
+    sink: &mut dyn Sink,
+    id: &SegmentId,
+    events: &[EventRow],
+    series: impl Iterator<Item = (&'a str, &'a Summary)>,
+) -> Result<()> {
+    let mut times: Option<(i64, i64)> = None;
+    let mut span = |first: i64, last: i64| {
+        let (a, b) = times.unwrap_or((first, last));
+        times = Some((a.min(first), b.max(last)));
+    };
+    for EventRow { row, time_us, event } in events {
+        span(*time_us, *time_us);
+        let stamp = Stamp { time_us: *time_us, writer: id.writer, seq: id.seq, row: *row };
+        match event {
+            Event::WriterOpened { role: Role::Owner, process: _ } => {
+                sink.opened(index::Role::Owner, stamp)?;
+            }
+            // Neither says how the run stands: somebody else ends it.
+            Event::WriterOpened { role: Role::Member | Role::Command, process: _ } => {}
+            Event::RunStarted(info) => sink.started(info, stamp)?,
+            Event::Param { key, value } => sink.param(key.as_str(), value, stamp)?,
+            Event::Tag { key, value } => sink.tag(key.as_str(), value, stamp)?,
+            Event::Note(text) => sink.note(text, stamp)?,
+            Event::Artifact(artifact) => sink.artifact(artifact, stamp)?,
+            Event::Finished { status, reason, end_us } => {
+                let finish = Finish { status: *status, reason: reason.clone(), end_us: *end_us };
+                sink.finished(&finish, stamp)?;
+            }
+            Event::Slowed(why) => sink.tag(SLOWED_TAG, why, stamp)?,
+        }
+    }
+    for (metric, part) in series {
+        if let Some((first, last)) = part.times_us {
+            span(first, last);
+        }
+        sink.series(metric, part)?;
+    }
+    times.map_or(Ok(()), |(first, last)| sink.times(first, last))
+}
+
+/// One run of an index being written.
+struct IndexRun<'a, 'txn> {
+    writer: &'a mut index::Writer<'txn>,
+    run: RunNumber,
+}
+
+impl Sink for IndexRun<'_, '_> {
+    fn started(&mut self, info: &RunInfo, stamp: Stamp) -> Result<()> {
+        self.writer.put_started(self.run, info, stamp)
+    }
+
+    fn opened(&mut self, role: index::Role, stamp: Stamp) -> Result<()> {
+        self.writer.put_opened(self.run, role, stamp)
+    }
+
+    fn finished(&mut self, finish: &Finish, stamp: Stamp) -> Result<()> {
+        self.writer.put_finished(self.run, finish, stamp)
+    }
+
+    fn note(&mut self, text: &str, stamp: Stamp) -> Result<()> {
+        self.writer.put_note(self.run, text, stamp)
+    }
+
+    fn times(&mut self, first_us: i64, last_us: i64) -> Result<()> {
+        self.writer.put_times(self.run, first_us, last_us)
+    }
+
+    fn param(&mut self, key: &str, value: &ParamValue, stamp: Stamp) -> Result<()> {
+        self.writer.put_param(self.run, key, value, stamp)
+    }
+
+    fn tag(&mut self, key: &str, text: &str, stamp: Stamp) -> Result<()> {
+        self.writer.put_tag(self.run, key, text, stamp)
+    }
+
+    fn artifact(&mut self, artifact: &ArtifactRef, stamp: Stamp) -> Result<()> {
+        self.writer.put_artifact(self.run, artifact, stamp)
+    }
+
+    fn series(&mut self, metric: &str, part: &Summary) -> Result<()> {
+        let metric = self.writer.name(metric)?;
+        self.writer.merge_series(self.run, metric, part)
+    }
+}
+
+/// What stands before the values of a chunk in the index. Integers are little-endian.
+///
+/// | offset | bytes | field                                              |
+/// |-------:|------:|----------------------------------------------------|
+/// |      0 |     4 | number of the axis: its steps and times            |
+/// |      4 |     4 | rows                                               |
+/// |      8 |     4 | values that are NaN                                |
+/// |     12 |    24 | smallest, largest value, sum of the finite, as f64 |
+/// |     36 |       | values as in the sealed segment                    |
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkRow<'a> {
+    pub(crate) axis: u32,
+    pub(crate) rows: u32,
+    pub(crate) values: &'a [u8],
+}
+
+impl<'a> ChunkRow<'a> {
+    fn encode(axis: u32, rows: u32, column: &ColumnEntry, values: &[u8]) -> Vec<u8> {
+        let stats = &column.stats;
+        let mut bytes = Vec::with_capacity(36 + values.len());
+        bytes.extend_from_slice(&axis.to_le_bytes());
+        bytes.extend_from_slice(&rows.to_le_bytes());
+        bytes.extend_from_slice(&stats.nan_count.to_le_bytes());
+        for number in [stats.min, stats.max, stats.sum] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(values);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut bytes = Bytes(bytes);
+        let (axis, rows) = (bytes.u32()?, bytes.u32()?);
+        bytes.take(28)?;
+        Ok(Self { axis, rows, values: bytes.0 })
+    }
+}
+
+/// The steps and times of a block in the index. Integers are little-endian.
+///
+/// | offset | bytes | field                                             |
+/// |-------:|------:|---------------------------------------------------|
+/// |      0 |     8 | writer                                            |
+/// |      8 |     4 | number of the writer's segment                    |
+/// |     12 |     4 | rows                                              |
+/// |     16 |     8 | bytes of places, bytes of steps                   |
+/// |     24 |       | places, steps and times as in the sealed segment  |
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AxisRow<'a> {
+    pub(crate) writer: WriterId,
+    pub(crate) seq: u32,
+    pub(crate) rows: u32,
+    pub(crate) split: (u32, u32),
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> AxisRow<'a> {
+    fn encode(id: &SegmentId, block: &BlockEntry, axis: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(24 + axis.len());
+        bytes.extend_from_slice(&id.writer.0.to_le_bytes());
+        for number in [id.seq, block.rows, block.axis_split.0, block.axis_split.1] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(axis);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut bytes = Bytes(bytes);
+        let (writer, seq) = (WriterId(bytes.u64()?), bytes.u32()?);
+        let (rows, split) = (bytes.u32()?, (bytes.u32()?, bytes.u32()?));
+        Ok(Self { writer, seq, rows, split, bytes: bytes.0 })
+    }
+}
+
+/// Folds one store. The caller need not hold any lock.
+#[derive(Debug)]
+pub(crate) struct Folder<'a> {
+    pub(crate) folders: &'a Folders,
+    pub(crate) index: &'a Index,
+    /// Whoever holds this file's lock may write the index.
+    pub(crate) lock: &'a Path,
+}
+
+impl Folder<'_> {
+    /// Takes the lock that writing the index needs; none if another process has it.
+    pub(crate) fn try_lock(&self) -> Result<Option<Box<dyn File>>> {
+        let file = self.folders.sys.open(self.lock, Open::Ensure)?;
+        Ok(file.try_lock()?.then_some(file))
+    }
+
+    /// Brings the index up to date, for about `budget`.
+    pub(crate) fn fold(&self, budget: Option<Duration>) -> Result<FoldReport> {
+        let Some(_lock) = self.try_lock()? else {
+            return Ok(FoldReport { busy: true, ..FoldReport::default() });
+        };
+        let mut report = self.recover()?;
+        let settled = self.settle()?;
+        if settled == 0 && !self.has_news()? {
+            report.complete = true;
+            return Ok(report);
+        }
+        let folded = self.fold_pending(budget, &mut report);
+        if let Err(Error::Corrupt(damage)) = &folded {
+            if damage.path == self.index.path() {
+                // The index is derived: what cannot be trusted is made again.
+                self.index.remove()?;
+                return self.fold_pending(budget, &mut report).map(|()| report);
+            }
+        }
+        folded.map(|()| report)
+    }
+
+    /// Makes a new index and puts it in the place of the old one.
+    pub(crate) fn rebuild(&self, progress: Progress<'_>) -> Result<FoldReport> {
+        let Some(_lock) = self.try_lock()? else {
+            return Err(Error::Locked { what: "the index" });
+        };
+        let mut report = self.recover()?;
+        self.settle()?;
+        let rebuild = self.index.rebuild()?;
+        let mut pending = Vec::new();
+        let mut seen = Vec::new();
+        for (folder, modified_ns) in self.folders.list_folders()? {
+            pending.extend(self.folders.list_folder(folder)?);
+            seen.push((folder, modified_ns));
+        }
+        let mut total = 0;
+        for id in &pending {
+            total += self.folders.sys.stat(&self.folders.settled(id))?.len;
+        }
+        let mut done = 0;
+        let mut rest = pending.as_slice();
+        while !rest.is_empty() {
+            rest = rebuild.write(|writer| {
+                self.fold_batch(writer, rest, &mut report, &mut |bytes| {
+                    done += bytes;
+                    progress(done, total);
+                })
+            })?;
+        }
+        rebuild.write(|writer| self.mark_seen(writer, &seen, &report.damage))?;
+        rebuild.finish()?;
+        report.complete = true;
+        Ok(report)
+    }
+
+    /// Seals what dead writers left, and sweeps up what they were making.
+    fn recover(&self) -> Result<FoldReport> {
+        let mut report = FoldReport::default();
+        let mut recovered = BTreeSet::new();
+        for file in self.folders.list_live()? {
+            match file.kind {
+                LiveKind::Rows if self.is_fresh_command(&file.path, &file.id) => {}
+                LiveKind::Rows => match seal::recover(self.folders, &file.id)? {
+                    Recovered::Held | Recovered::Gone => {}
+                    Recovered::Sealed => _ = recovered.insert(file.id.run),
+                    Recovered::Damaged(damage) => report.damage.push(damage),
+                },
+                LiveKind::Unfinished => seal::sweep(self.folders, &file.path)?,
+                LiveKind::Sealed => {}
+            }
+        }
+        report.recovered = recovered.into_iter().collect();
+        Ok(report)
+    }
+
+    /// Whether a short command left this segment so lately that another may go on in it.
+    fn is_fresh_command(&self, path: &Path, id: &SegmentId) -> bool {
+        const HEAD_BYTES: usize = 64 << 10; // the first record tells, and is short
+        let read = || -> Result<bool> {
+            let file = self.folders.sys.open(path, Open::Read)?;
+            let age_ns = self.folders.sys.now_us() * 1_000 - file.stat()?.modified_ns;
+            if age_ns > COMMAND_IDLE_NS {
+                return Ok(false);
+            }
+            let mut head = vec![0; HEAD_BYTES];
+            let len = file.read_at(&mut head, 0)?;
+            head.truncate(len);
+            let first = rows::first_record(&head, id);
+            Ok(matches!(
+                first,
+                Some(record::Record::Event {
+                    event: Event::WriterOpened { role: Role::Command, .. },
+                    ..
+                })
+            ))
+        };
+        read().unwrap_or(false) // then `recover` looks at it
+    }
+
+    /// Moves sealed files to where they stay.
+    fn settle(&self) -> Result<usize> {
+        let mut moved = 0;
+        for file in self.folders.list_live()? {
+            if file.kind == LiveKind::Sealed {
+                self.folders.settle(&file.id)?;
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Whether the index lacks anything, or is itself not well.
+    fn has_news(&self) -> Result<bool> {
+        let snapshot = match self.index.read()? {
+            Opened::Reader(snapshot) => snapshot,
+            Opened::Missing => return Ok(!self.folders.list_folders()?.is_empty()),
+            Opened::NeedsMending | Opened::Foreign(_) | Opened::Damaged(_) => return Ok(true),
+            Opened::Busy => return Ok(false),
+        };
+        let seen: BTreeMap<u8, i64> = snapshot.folders()?.into_iter().collect();
+        let folders = self.folders.list_folders()?;
+        Ok(folders.iter().any(|(folder, modified_ns)| seen.get(folder) != Some(modified_ns)))
+    }
+
+    fn fold_pending(&self, budget: Option<Duration>, report: &mut FoldReport) -> Result<()> {
+        match self.index.read()? {
+            Opened::Reader(_) | Opened::Missing | Opened::Busy => {}
+            Opened::NeedsMending => match self.index.mend() {
+                Err(Error::Corrupt(_)) => self.index.remove()?,
+                mended => mended?,
+            },
+            Opened::Foreign(_) | Opened::Damaged(_) => self.index.remove()?,
+        }
+        let clock = self.folders.sys.clock();
+        let (start_us, budget_us) = (clock.now_us(), budget.map(|budget| budget.as_micros()));
+        let is_over = || {
+            let passed = u128::try_from(clock.now_us() - start_us).unwrap_or(0);
+            budget_us.is_some_and(|budget_us| passed > budget_us)
+        };
+        let mut pending = Vec::new();
+        let mut seen = Vec::new();
+        // First what is missing, then a batch at a time: each transaction is whole by itself.
+        let mut rest = self.index.write(|writer| {
+            for (folder, modified_ns) in self.folders.list_folders()? {
+                if writer.folder(folder)? == Some(modified_ns) {
+                    continue;
+                }
+                seen.push((folder, modified_ns));
+                for id in self.folders.list_folder(folder)? {
+                    if !writer.has_segment(id.run, id.writer, id.seq)? {
+                        pending.push(id);
+                    }
+                }
+            }
+            let rest = self.fold_batch(writer, &pending, report, &mut |_| {})?;
+            if rest.is_empty() {
+                self.mark_seen(writer, &seen, &report.damage)?;
+            }
+            Ok(rest.len())
+        })?;
+        while rest > 0 && !is_over() {
+            let left = pending.get(pending.len() - rest..).unwrap_or_default();
+            rest = self.index.write(|writer| {
+                let rest = self.fold_batch(writer, left, report, &mut |_| {})?;
+                if rest.is_empty() {
+                    self.mark_seen(writer, &seen, &report.damage)?;
+                }
+                Ok(rest.len())
+            })?;
+        }
+        report.complete = rest == 0;
+        Ok(())
+    }
+
+    /// Remembers when folders last changed, as they were before they were listed.
+    fn mark_seen(
+        &self,
+        writer: &mut index::Writer<'_>,
+        seen: &[(u8, i64)],
+        damage: &[Damage],
+    ) -> Result<()> {
+        let now_ns = self.folders.sys.now_us() * 1_000;
+        let damaged: BTreeSet<&Path> =
+            damage.iter().filter_map(|damage| damage.path.parent()).collect();
+        for (folder, modified_ns) in seen {
+            let holds_damage =
+                damaged.iter().any(|path| path.ends_with(format!("{folder:02x}")));
+            if now_ns - modified_ns > SETTLED_NS && !holds_damage {
+                writer.put_folder(*folder, *modified_ns)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds the first of `pending` in one transaction; returns the others.
+    fn fold_batch<'p>(
+        &self,
+        writer: &mut index::Writer<'_>,
+        pending: &'p [SegmentId],
+        report: &mut FoldReport,
+        done: &mut dyn FnMut(u64),
+    ) -> Result<&'p [SegmentId]> {
+        let mut bytes = 0;
+        let mut rest = pending;
+        for _ in 0..BATCH_SEGMENTS {
+            let Some((id, others)) = rest.split_first() else { break };
+            match self.fold_one(writer, id) {
+                Ok(Some(sealed)) => {
+                    bytes += sealed.len;
+                    report.segments += 1;
+                    report.points += sealed.footer.points;
+                    done(sealed.len);
+                }
+                Ok(None) => {}
+                Err(Error::Corrupt(damage)) if damage.path != self.index.path() => {
+                    report.damage.push(*damage);
+                }
+                Err(error) if error.is_missing() => {} // removed by hand meanwhile
+                Err(error) => return Err(error),
+            }
+            rest = others;
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Folds one segment; none if the index has it.
+    ///
+    /// All of the file is read and checked before anything is put, so that a damaged one leaves
+    /// no half of itself in the transaction.
+    fn fold_one(&self, writer: &mut index::Writer<'_>, id: &SegmentId) -> Result<Option<Sealed>> {
+        let file = self.folders.sys.open(&self.folders.settled(id), Open::Read)?;
+        let sealed = Sealed::open(file.into(), id)?;
+        let events = sealed.events()?;
+        let mut blocks = Vec::new();
+        for group in &sealed.footer.groups {
+            for block in &group.blocks {
+                let axis = sealed.part(&block.axis, "axis")?;
+                let mut columns = Vec::with_capacity(block.columns.len());
+                for column in &block.columns {
+                    columns.push(sealed.part(&column.part, "chunk")?);
+                }
+                blocks.push((group, block, axis, columns));
+            }
+        }
+        let run = writer.run(id.run)?;
+        let segment = index::Segment {
+            bytes: sealed.len,
+            points: sealed.footer.points,
+            hash: sealed.hash,
+        };
+        if !writer.put_segment(run, id.writer, id.seq, &segment)? {
+            return Ok(None);
+        }
+        let series =
+            sealed.footer.metrics.iter().map(|(name, summary)| (name.as_str(), summary));
+        fold_segment(&mut IndexRun { writer, run }, id, &events, series)?;
+        let mut names = Vec::with_capacity(sealed.footer.metrics.len());
+        for (name, _) in &sealed.footer.metrics {
+            names.push(writer.name(name.as_str())?);
+        }
+        for (group, block, axis, columns) in blocks {
+            let axis = writer.put_axis(run, &AxisRow::encode(id, block, &axis))?;
+            let steps = Steps { first: block.min_step, last: block.max_step };
+            for ((metric, column), values) in group.metrics.iter().zip(&block.columns).zip(columns)
+            {
+                let Some(metric) = names.get(*metric as usize) else { continue };
+                let chunk = ChunkRow::encode(axis, block.rows, column, &values);
+                writer.put_chunk(run, *metric, steps, &chunk)?;
+            }
+        }
+        Ok(Some(sealed))
+    }
+}
