@@ -19,8 +19,8 @@ pub enum Error {
         /// What it is, what it should be; the value itself last.
         why: String,
     },
-    /// A filter cannot be understood.
-    #[error("invalid filter: {0}")]
+    /// A filter or a sort key cannot be understood.
+    #[error("invalid {what}: {0}", what = .0.what)]
     Filter(Box<FilterError>),
     /// No such run, metric, artifact, store or file.
     #[error("no {what} {name:?}")]
@@ -104,11 +104,13 @@ pub struct Damage {
     pub why: String,
 }
 
-/// Where and why a filter cannot be understood.
+/// Where and why a filter or a sort key cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct FilterError {
-    /// The whole filter as it was given.
+    /// The kind of text: `filter`, `sort key`.
+    pub what: &'static str,
+    /// The whole text as it was given.
     pub text: String,
     /// Bytes of `text` that the message is about; the caret goes under its start.
     pub span: std::ops::Range<usize>,

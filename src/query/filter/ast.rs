@@ -1,0 +1,290 @@
+//! A filter as it was read, before anybody has asked what its names mean.
+//!
+//! `and` and `or` hold all their terms at once, so depth comes from parentheses and `not` alone.
+//! Display is the canonical form: it parses back to the same tree.
+
+use std::fmt;
+
+use regex::Regex;
+use regex::RegexBuilder;
+
+use super::field::Attribute;
+use super::field::Field;
+use super::field::Prefix;
+use super::field::Stat;
+use super::lexer;
+use super::lexer::Spanned;
+use super::literal::Literal;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    Test(Test),
+}
+
+impl Expr {
+    /// Joins terms by `and`; one that is itself a conjunction is spread out.
+    pub(super) fn and(terms: Vec<Self>) -> Self {
+        let spread = terms.into_iter().flat_map(|term| match term {
+            Self::And(terms) => terms,
+            other => vec![other],
+        });
+        Self::one_or(spread.collect(), Self::And)
+    }
+
+    /// Joins terms by `or`, likewise.
+    pub(super) fn or(terms: Vec<Self>) -> Self {
+        let spread = terms.into_iter().flat_map(|term| match term {
+            Self::Or(terms) => terms,
+            other => vec![other],
+        });
+        Self::one_or(spread.collect(), Self::Or)
+    }
+
+    fn one_or(mut terms: Vec<Self>, join: fn(Vec<Self>) -> Self) -> Self {
+        match terms.pop() {
+            Some(only) if terms.is_empty() => only,
+            last => {
+                terms.extend(last);
+                join(terms)
+            }
+        }
+    }
+}
+
+/// One field and what is asked of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Test {
+    pub(super) field: Spanned<FieldName>,
+    /// Whether a value must be there and fail the condition.
+    pub(super) negated: bool,
+    pub(super) condition: Condition,
+}
+
+/// A field as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum FieldName {
+    Known(Field),
+    /// A name without a prefix that is no attribute; under a function it can only be a metric.
+    Bare(String, Option<Stat>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Condition {
+    Equal(Spanned<Literal>),
+    /// Never negated: it has an opposite of its own.
+    Order(Order, Spanned<Literal>),
+    In(Vec<Spanned<Literal>>),
+    Match(Spanned<Pattern>),
+    Between(Spanned<Literal>, Spanned<Literal>),
+    Null,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Order {
+    pub(super) fn symbol(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PatternKind {
+    Like,
+    Ilike,
+    Regex,
+}
+
+impl PatternKind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Like => "like",
+            Self::Ilike => "ilike",
+            Self::Regex => "~",
+        }
+    }
+}
+
+/// A pattern, compiled; equal when written the same.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    kind: PatternKind,
+    text: String,
+    pub(super) regex: Regex,
+}
+
+/// Memory that one pattern may take; a counted repetition can ask for any amount.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+impl Pattern {
+    /// Compiles a pattern; of `like` all characters but `%`, `_` and `\` stand for themselves.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the words of the regex crate.
+    pub(super) fn new(kind: PatternKind, text: String) -> Result<Self, String> {
+        let regex = match kind {
+            PatternKind::Regex => build(&text, false),
+            PatternKind::Like => build(&like_to_regex(&text), false),
+            PatternKind::Ilike => build(&like_to_regex(&text), true),
+        };
+        match regex {
+            Ok(regex) => Ok(Self { kind, text, regex }),
+            Err(regex::Error::CompiledTooBig(_)) => Err("the pattern is too large".to_owned()),
+            Err(why) => {
+                let why = why.to_string();
+                let last = why.lines().next_back().unwrap_or_default();
+                Err(last.trim_start_matches("error: ").to_owned())
+            }
+        }
+    }
+}
+
+fn build(text: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text)
+        .case_insensitive(ignore_case)
+        .size_limit(REGEX_BYTES_MAX)
+        .build()
+}
+
+fn like_to_regex(text: &str) -> String {
+    let mut regex = String::from(r"(?s)\A");
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => regex.push_str(".*"),
+            '_' => regex.push('.'),
+            // A backslash at the end has nothing to escape and stands for itself.
+            '\\' => regex.push_str(&regex::escape(
+                chars.next().unwrap_or(c).encode_utf8(&mut [0; 4]),
+            )),
+            _ => regex.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    regex.push_str(r"\z");
+    regex
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.text) == (other.kind, &other.text)
+    }
+}
+
+/// Words that cannot be a name without quotes.
+const KEYWORDS: [&str; 16] = [
+    "and", "or", "not", "in", "like", "ilike", "between", "is", "null", "true", "false", "nan",
+    "inf", "infinity", "now", "where",
+];
+
+pub(super) fn is_keyword(word: &str) -> bool {
+    KEYWORDS
+        .iter()
+        .any(|keyword| keyword.eq_ignore_ascii_case(word))
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Or(terms) => join(f, terms, " or ", false),
+            Self::And(terms) => join(f, terms, " and ", true),
+            Self::Not(inner) => {
+                f.write_str("not ")?;
+                write_term(f, inner, true)
+            }
+            Self::Test(test) => write!(f, "{test}"),
+        }
+    }
+}
+
+fn join(f: &mut fmt::Formatter<'_>, terms: &[Expr], between: &str, tight: bool) -> fmt::Result {
+    for (at, term) in terms.iter().enumerate() {
+        if at > 0 {
+            f.write_str(between)?;
+        }
+        write_term(f, term, tight)?;
+    }
+    Ok(())
+}
+
+/// Writes a term, in parentheses where its neighbours hold tighter than it does.
+fn write_term(f: &mut fmt::Formatter<'_>, term: &Expr, tight: bool) -> fmt::Result {
+    if tight && matches!(term, Expr::Or(_) | Expr::And(_)) {
+        write!(f, "({term})")
+    } else {
+        write!(f, "{term}")
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not = if self.negated { "not " } else { "" };
+        write!(f, "{} ", self.field.value)?;
+        match &self.condition {
+            Condition::Equal(to) => {
+                write!(f, "{} {}", if self.negated { "!=" } else { "=" }, to.value)
+            }
+            Condition::Order(order, to) => write!(f, "{} {}", order.symbol(), to.value),
+            Condition::In(items) => {
+                write!(f, "{not}in (")?;
+                for (at, item) in items.iter().enumerate() {
+                    let comma = if at > 0 { ", " } else { "" };
+                    write!(f, "{comma}{}", item.value)?;
+                }
+                f.write_str(")")
+            }
+            Condition::Match(pattern) => {
+                match (pattern.value.kind, self.negated) {
+                    (PatternKind::Regex, true) => f.write_str("!~ ")?,
+                    (kind, _) => write!(f, "{not}{} ", kind.word())?,
+                }
+                lexer::write_quoted(f, &pattern.value.text, '\'')
+            }
+            Condition::Between(low, high) => {
+                write!(f, "{not}between {} and {}", low.value, high.value)
+            }
+            Condition::Null => write!(f, "is {not}null"),
+        }
+    }
+}
+
+impl fmt::Display for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, stat) = match self {
+            Self::Known(field) => return write!(f, "{field}"),
+            Self::Bare(name, stat) => (name, stat),
+        };
+        if let Some(stat) = stat {
+            write!(f, "{}(", stat.name())?;
+        }
+        if reads_as_bare(name) {
+            f.write_str(name)?;
+        } else {
+            lexer::write_quoted(f, name, '"')?;
+        }
+        f.write_str(if stat.is_some() { ")" } else { "" })
+    }
+}
+
+/// Whether a name without quotes is read as a bare name and as nothing else.
+fn reads_as_bare(name: &str) -> bool {
+    let prefix = name
+        .split_once('.')
+        .and_then(|(head, _)| Prefix::parse(head));
+    lexer::is_word(name)
+        && !is_keyword(name)
+        && prefix.is_none()
+        && Attribute::parse(name).is_none()
+}
