@@ -21,9 +21,12 @@ pub mod error;
 pub mod export;
 pub mod import;
 #[doc(hidden)]
+pub mod fold;
+#[doc(hidden)]
 pub mod index;
 #[doc(hidden)]
 pub mod journal;
+mod liveness;
 pub mod limits;
 pub mod model;
 pub mod query;

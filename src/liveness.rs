@@ -37,6 +37,11 @@ pub fn of_writer(
     process: Option<&Process>,
 ) -> Liveness {
     let alive = process.and_then(|process| sys.is_alive(process));
+    // Sealed in the meantime: whoever did that had its lock.
+    match sys.stat(path) {
+        Err(error) if error.is_missing() => return Liveness::Gone,
+        _ => {}
+    }
     let locked = sys.open(path, Open::Read).and_then(|file| file.is_locked());
     match (locked, alive) {
         (Ok(false), _) if file_system.locks_surely => Liveness::Gone,

@@ -1,208 +1,469 @@
 //! A store: the folder that holds runs.
+//!
+//! ```text
+//! .tracker/
+//!   format                 one line: version and the store's id
+//!   live/                  segments being appended or not folded yet
+//!   journal/<r2>/          sealed segments: the truth
+//!   blobs/<b2>/            artifact bytes by hash
+//!   index.redb, fold.lock  derived; `rebuild` makes it again
+//! ```
+//!
+//! Every part may be copied, also while it is in use, save the last two, which are then made again.
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::blob::BlobReader;
+use crate::blob::Blobs;
+use crate::capture;
+use crate::check;
+use crate::check::CheckReport;
+use crate::check::StoreStat;
 use crate::error::Damage;
+use crate::error::Error;
 use crate::error::Result;
+use crate::fold::FoldReport;
+use crate::fold::Folder;
+use crate::fold::Progress;
+use crate::index::Index;
+use crate::journal::Folders;
+use crate::journal::Role;
+use crate::journal::segment::Append;
+use crate::journal::whole::Whole;
+use crate::journal::writer::Options;
+use crate::limits::SYNC_INTERVAL_MS;
 use crate::model::ArtifactRef;
 use crate::model::BlobId;
+use crate::model::Name;
+use crate::model::Run;
 use crate::model::RunId;
+use crate::model::RunInfo;
+use crate::model::Status;
 use crate::query::Reader;
+use crate::run;
+use crate::run::Parts;
 use crate::run::RunOptions;
 use crate::run::RunWriter;
+use crate::sys;
+use crate::sys::FileSystem;
+use crate::sys::Open;
+use crate::sys::RealSys;
+use crate::sys::SharedSys;
 
-/// Told of work as it goes on: `(done, total)` in bytes.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+/// Newest format that this version reads and writes.
+pub const FORMAT: u32 = 1;
+/// Name of the folder that is looked for upward.
+pub const FOLDER: &str = ".tracker";
 
-/// What a fold did.
-#[derive(Clone, Debug, Default)]
-pub struct FoldReport {
-    /// Segments taken into the index.
-    pub segments: u64,
-    /// Points in them.
-    pub points: u64,
-    /// Runs whose writer had died and that were sealed.
-    pub recovered: Vec<RunId>,
-    /// What could not be read, and was left where it is.
-    pub damage: Vec<Damage>,
-    /// Whether another process was at it, so that nothing was done.
-    pub busy: bool,
+/// How long a fold at the end of a run may take; what is left is folded by later commands.
+const FOLD_AT_END: Duration = Duration::from_secs(2);
+/// How long another process may take to write the one line of `format`.
+const FORMAT_TRIES: u32 = 100;
+const FORMAT_WAIT: Duration = Duration::from_millis(10);
+
+/// How a store is used by this process.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// How often what is logged is synced to the disk: all that a power cut can take. Default 1 s.
+    pub sync_interval: Duration,
+    /// Whether segments are mapped; none asks the file system whether that is safe.
+    pub append: Option<Append>,
 }
 
-/// What a check found.
-#[derive(Clone, Debug, Default)]
-pub struct CheckReport {
-    /// Segments, blobs and bytes looked at.
-    pub segments: u64,
-    /// Blobs looked at.
-    pub blobs: u64,
-    /// Bytes looked at.
-    pub bytes: u64,
-    /// Points counted.
-    pub points: u64,
-    /// Records of a kind this version does not know.
-    pub unknown_records: u64,
-    /// Damage to the journal or to blobs, with the runs it touches.
-    pub damage: Vec<(Damage, Vec<RunId>)>,
-    /// What differs between index and journal: `rebuild` mends it.
-    pub index: Vec<String>,
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { sync_interval: Duration::from_millis(SYNC_INTERVAL_MS), append: None }
+    }
 }
 
-/// The size of a store and its parts.
-#[derive(Clone, Debug, Default)]
-pub struct StoreStat {
-    /// The store's id.
-    pub id: String,
-    /// Runs by status: running, completed, failed, unknown.
-    pub runs: [u64; 4],
-    /// Series.
-    pub series: u64,
-    /// Points.
-    pub points: u64,
-    /// Journal: files, length, allocated bytes.
-    pub journal: (u64, u64, u64),
-    /// Live and not yet folded: files, length, allocated bytes.
-    pub live: (u64, u64, u64),
-    /// Index: files, length, allocated bytes.
-    pub index: (u64, u64, u64),
-    /// Blobs: files, length, allocated bytes.
-    pub blobs: (u64, u64, u64),
-    /// Runs whose disk or core did not keep up, as their writers noted.
-    pub slowed: Vec<(RunId, String)>,
+#[derive(Debug)]
+struct Parties {
+    sys: SharedSys,
+    path: PathBuf,
+    id: String,
+    options: StoreOptions,
+    file_system: FileSystem,
+    folders: Folders,
+    blobs: Arc<Blobs>,
+    index: Index,
+    fold_lock: PathBuf,
 }
 
 /// The folder that holds runs. Cheap to clone; can be shared between threads.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store(Arc<Parties>);
 
-#[allow(clippy::unused_self)]
+/// A run that has ended elsewhere, with all that is known of it: what an import brings.
+#[derive(Clone, Debug, Default)]
+pub struct EndedRun {
+    /// What was fixed at its start.
+    pub info: RunInfo,
+    /// How it ended; running is not an end.
+    pub status: Option<Status>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Its end in microseconds since 1970.
+    pub end_us: Option<i64>,
+    /// Params.
+    pub params: Vec<(String, crate::model::ParamValue)>,
+    /// Tags.
+    pub tags: Vec<(String, String)>,
+    /// Note.
+    pub note: Option<String>,
+    /// Points by metric, in the order logged.
+    pub series: Vec<(String, Vec<crate::model::Point>)>,
+    /// Files by the artifact's path.
+    pub artifacts: Vec<(String, PathBuf)>,
+}
+
 impl Store {
     /// Finds the nearest `.tracker` in `from` or a folder above it.
     pub fn find(from: &Path) -> Option<PathBuf> {
-        let _ = from;
-        unimplemented!()
+        let sys = RealSys;
+        let is_store = |path: &PathBuf| sys::Sys::stat(&sys, &path.join("format")).is_ok();
+        from.ancestors().map(|folder| folder.join(FOLDER)).find(is_store)
     }
 
-    /// Opens an existing store.
+    /// Opens an existing store. Writes nothing.
     ///
     /// # Errors
-    /// `Error::NotAStore`, `Error::NewerFormat`, `Error::Io`.
+    /// [`Error::NotAStore`], [`Error::NewerFormat`], [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
-        let _ = path;
-        unimplemented!()
+        Self::open_with(Arc::new(RealSys), path, StoreOptions::default())
     }
 
     /// Opens a store, making it first if nothing is there.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`]; [`Error::NotAStore`] for a folder that holds something else.
     pub fn open_or_create(path: &Path) -> Result<Self> {
-        let _ = path;
-        unimplemented!()
+        Self::create_with(Arc::new(RealSys), path, StoreOptions::default())
     }
 
-    /// Returns the folder.
-    pub fn path(&self) -> &Path {
-        unimplemented!()
-    }
-
-    /// Starts a run.
+    /// Opens an existing store on a system, in a way.
     ///
     /// # Errors
-    /// `Error::Invalid`, `Error::Io`.
+    /// As [`Self::open`].
+    pub fn open_with(sys: SharedSys, path: &Path, options: StoreOptions) -> Result<Self> {
+        let format = path.join("format");
+        let line = match read_format(&sys, &format) {
+            Err(error) if error.is_missing() => return Err(Error::NotAStore(path.to_owned())),
+            line => line?,
+        };
+        let id = parse_format(&line, &format)?;
+        let path = std::path::absolute(path)
+            .map_err(|source| Error::io("find the full path of", path, source))?;
+        let folders = Folders::new(Arc::clone(&sys), &path);
+        Ok(Self(Arc::new(Parties {
+            file_system: sys.file_system(&path),
+            blobs: Arc::new(Blobs::new(Arc::clone(&sys), &path)),
+            index: Index::new(Arc::clone(&sys), path.join("index.redb"), &id),
+            fold_lock: path.join("fold.lock"),
+            folders,
+            sys,
+            path,
+            id,
+            options,
+        })))
+    }
+
+    /// Opens a store on a system, in a way, making it first if nothing is there.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_create`].
+    pub fn create_with(sys: SharedSys, path: &Path, options: StoreOptions) -> Result<Self> {
+        match Self::open_with(Arc::clone(&sys), path, options) {
+            Err(Error::NotAStore(_)) => {}
+            opened => return opened,
+        }
+        sys.create_dir(path)?;
+        // What a process leaves that dies while it makes the store; anything else is not ours.
+        let ours = ["live", "journal", "blobs", "format"];
+        if sys.list(path)?.iter().any(|entry| !ours.contains(&entry.name.as_str())) {
+            return Err(Error::NotAStore(path.to_owned()));
+        }
+        Folders::new(Arc::clone(&sys), path).create()?;
+        sys.create_dir(&path.join("blobs"))?;
+        let format = path.join("format");
+        let id = u128::from_le_bytes(sys.random());
+        let line = format!("tracker {FORMAT} {id:032x}\n");
+        match sys.open(&format, Open::New) {
+            Ok(file) => {
+                file.write_at(line.as_bytes(), 0)?;
+                file.sync()?;
+                sys.sync_dir(path)?;
+            }
+            // Another process was faster; its line is read below.
+            Err(Error::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::AlreadyExists =>
+            {
+                if read_format(&sys, &format)?.is_empty() {
+                    sys::write_whole(&*sys, &format, line.as_bytes())?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Self::open_with(sys, path, options)
+    }
+
+    /// Returns the folder, as a full path.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Returns the store's id.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    fn folder(&self) -> Folder<'_> {
+        let Parties { folders, index, fold_lock, .. } = &*self.0;
+        Folder { folders, index, lock: fold_lock }
+    }
+
+    fn parts(&self, role: Role) -> Parts {
+        let Parties { folders, blobs, options, file_system, sys, .. } = &*self.0;
+        let by_default =
+            if file_system.maps_safely { Append::Mapped } else { Append::Written };
+        let append = match role {
+            Role::Command => Append::Written, // over before a map pays
+            Role::Owner | Role::Member => options.append.unwrap_or(by_default),
+        };
+        let store = self.clone();
+        Parts {
+            folders: folders.clone(),
+            blobs: Arc::clone(blobs),
+            options: Options {
+                role,
+                append,
+                sync_interval: options.sync_interval,
+                process: sys.process(),
+            },
+            // What cannot be folded now is folded by the next command; the journal has it.
+            after_end: Arc::new(move || _ = store.fold(Some(FOLD_AT_END))),
+        }
+    }
+
+    /// Starts a run. Its first record is in the journal when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name; [`Error::Io`].
     pub fn start_run(&self, options: RunOptions) -> Result<RunWriter> {
-        let _ = options;
-        unimplemented!()
+        let RunOptions { id, name, experiment, author, parent, start_us, detached, environment } =
+            options;
+        let check = |what, text: &Option<String>| {
+            text.as_deref().map_or(Ok(()), |text| Name::new(what, text).map(drop))
+        };
+        check("run name", &name)?;
+        check("experiment", &experiment)?;
+        check("author", &author)?;
+        let sys = &self.0.sys;
+        let start_us = start_us.unwrap_or_else(|| sys.now_us());
+        let id = id.unwrap_or_else(|| RunId::new(start_us / 1_000, sys.random()));
+        let info = RunInfo {
+            name: name.unwrap_or_else(|| capture::run_name(sys.random())),
+            experiment,
+            author: author.or_else(capture::author),
+            parent,
+            start_us: Some(start_us),
+            detached,
+            source: None,
+            environment: environment.unwrap_or_else(capture::environment),
+        };
+        // A detached run is started by a command and fed by commands.
+        let role = if detached { Role::Command } else { Role::Owner };
+        RunWriter::start(self.parts(role), id, info)
     }
 
     /// Adds a writer to a run that somebody else started and will finish: a rank of a distributed
-    /// job, a child of `tracker run`, a command of a script.
+    /// job, a child of `tracker run`, a long stream into a detached run.
     ///
     /// # Errors
-    /// `Error::Ended` for a detached run that was finished, `Error::NotFound`.
+    /// [`Error::Ended`] for a detached run that was finished, [`Error::NotFound`].
     pub fn join_run(&self, run: RunId) -> Result<RunWriter> {
-        let _ = run;
-        unimplemented!()
+        self.join(run, Role::Member)
+    }
+
+    /// Adds to a run from a short command, which leaves its segment for the next one.
+    ///
+    /// # Errors
+    /// As [`Self::join_run`].
+    pub fn join_run_briefly(&self, run: RunId) -> Result<RunWriter> {
+        self.join(run, Role::Command)
     }
 
     /// Takes up a run that ended or crashed: it runs again until this writer finishes it.
     ///
     /// # Errors
-    /// `Error::NotFound`, `Error::Io`.
+    /// [`Error::NotFound`], [`Error::Io`].
     pub fn resume_run(&self, run: RunId) -> Result<RunWriter> {
-        let _ = run;
-        unimplemented!()
+        self.join(run, Role::Owner)
+    }
+
+    fn join(&self, id: RunId, role: Role) -> Result<RunWriter> {
+        let Run { info, status, params, .. } = self.reader()?.run(id)?;
+        let has_ended = matches!(status, Status::Completed | Status::Failed);
+        if role != Role::Owner && has_ended && info.detached {
+            return Err(Error::Ended(id));
+        }
+        RunWriter::join(self.parts(role), id, info.name, params)
+    }
+
+    /// Adds a run that has ended elsewhere, whole or not at all.
+    ///
+    /// What it writes is decided by `id` and `run` alone, so adding it again, here or in a store
+    /// that is merged later, changes nothing.
+    ///
+    /// - returns: whether it was new
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name or artifact; [`Error::Io`].
+    pub fn add_run(&self, id: RunId, run: &EndedRun) -> Result<bool> {
+        let reader = self.reader()?;
+        match reader.run(id) {
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+            // One that has an end was added whole: that record is written last.
+            Ok(known) if known.end_us.is_some() || known.status == Status::Running => {
+                return Ok(false);
+            }
+            Ok(_) => {}
+        }
+        drop(reader);
+        let mut whole = Whole::new(id, &run.info, run.end_us)?;
+        for (key, value) in &run.params {
+            value.check()?;
+            whole.param(key, value)?;
+        }
+        for (key, text) in &run.tags {
+            run::check_text("tag", text)?;
+            whole.tag(key, text)?;
+        }
+        if let Some(note) = &run.note {
+            run::check_text("note", note)?;
+            whole.note(note);
+        }
+        for (name, path) in &run.artifacts {
+            run::check_artifact_path(name)?;
+            let put = self.0.blobs.put_file(path)?;
+            let media_type = crate::blob::media_type(name).map(str::to_owned);
+            let time_us = whole.time_us();
+            let (path, blob, bytes) = (name.clone(), put.blob, put.bytes);
+            whole.artifact(ArtifactRef { path, blob, bytes, media_type, time_us });
+        }
+        for (metric, points) in &run.series {
+            whole.series(metric, points)?;
+        }
+        let status = run.status.unwrap_or(Status::Completed);
+        whole.write(&self.0.folders, status, run.reason.clone())?;
+        Ok(true)
     }
 
     /// Takes a snapshot to read from.
     ///
     /// # Errors
-    /// `Error::Io` when not even the folder can be listed.
+    /// [`Error::Io`] when not even the folders can be listed.
     pub fn reader(&self) -> Result<Reader> {
-        unimplemented!()
+        let read = || Reader::open(&self.folder(), self.0.file_system);
+        match read() {
+            // An index that turns out damaged is left out: the journal answers.
+            Err(Error::Corrupt(damage)) if damage.path == self.0.index.path() => {
+                match self.fold(Some(FOLD_AT_END)) {
+                    Ok(_) | Err(_) => read(),
+                }
+            }
+            opened => opened,
+        }
     }
 
     /// Seals what dead writers left and brings the index up to date, for about `budget`; does
     /// nothing when another process is at it.
     ///
     /// # Errors
-    /// `Error::Io`, `Error::is_read_only` on a store that cannot be written.
-    pub fn fold(&self, budget: Option<std::time::Duration>) -> Result<FoldReport> {
-        let _ = budget;
-        unimplemented!()
+    /// [`Error::Io`], with [`Error::is_read_only`] on a store that cannot be written.
+    pub fn fold(&self, budget: Option<Duration>) -> Result<FoldReport> {
+        self.folder().fold(budget)
     }
 
     /// Makes the index anew from the journal.
     ///
     /// # Errors
-    /// `Error::Locked`, `Error::Io`.
+    /// [`Error::Locked`] when another process is at it; [`Error::Io`].
     pub fn rebuild(&self, progress: Progress<'_>) -> Result<FoldReport> {
-        let _ = progress;
-        unimplemented!()
+        self.folder().rebuild(progress)
     }
 
-    /// Reads everything and tells all that is not as it was written.
+    /// Reads everything and tells all that is not as it was written. Changes nothing.
     ///
     /// # Errors
-    /// `Error::Io` when the folders cannot be listed.
+    /// [`Error::Io`] when the folders cannot be listed.
     pub fn check(&self, progress: Progress<'_>) -> Result<CheckReport> {
-        let _ = progress;
-        unimplemented!()
+        check::check(&self.folder(), &self.0.blobs, &self.reader()?, progress)
     }
 
     /// Measures the store.
     ///
     /// # Errors
-    /// `Error::Io`.
+    /// [`Error::Io`], [`Error::Corrupt`].
     pub fn stat(&self) -> Result<StoreStat> {
-        unimplemented!()
+        check::stat(&self.folder(), &self.0.blobs, &self.reader()?, &self.0.id)
     }
 
     /// Copies an artifact's bytes out to `to`, verified, written beside it and renamed.
     ///
     /// # Errors
-    /// `Error::Corrupt` if the bytes are not those of the hash, `Error::Io`.
+    /// [`Error::Corrupt`] if the bytes are not those of the hash; [`Error::NotFound`];
+    /// [`Error::Io`].
     pub fn get_artifact(&self, artifact: &ArtifactRef, to: &Path) -> Result<()> {
-        let _ = (artifact, to);
-        unimplemented!()
+        self.0.blobs.get(artifact.blob, to).map(drop)
     }
 
-    /// Opens a blob to read.
+    /// Opens a blob to read; its last bytes come only if all were those of its name.
     ///
     /// # Errors
-    /// `Error::NotFound`, `Error::Io`.
-    pub fn open_blob(&self, blob: BlobId) -> Result<Box<dyn std::io::Read>> {
-        let _ = blob;
-        unimplemented!()
+    /// [`Error::NotFound`], [`Error::Io`].
+    pub fn open_blob(&self, blob: BlobId) -> Result<BlobReader> {
+        self.0.blobs.open(blob)
     }
 
-    /// Reads a blob and tells whether its bytes are those of its name.
+    /// Reads a blob and tells its length if its bytes are those of its name.
     ///
     /// # Errors
-    /// `Error::Corrupt`, `Error::NotFound`, `Error::Io`.
+    /// [`Error::Corrupt`], [`Error::NotFound`], [`Error::Io`].
     pub fn verify_blob(&self, blob: BlobId) -> Result<u64> {
-        let _ = blob;
-        unimplemented!()
+        self.0.blobs.verify(blob)
     }
+}
+
+/// Reads the line; waits a moment for one that is being written.
+fn read_format(sys: &SharedSys, path: &Path) -> Result<String> {
+    const LINE_BYTES_MAX: u64 = 4_096;
+    let mut line = String::new();
+    for _ in 0..FORMAT_TRIES {
+        let bytes = sys::read_all(&*sys.open(path, Open::Read)?, LINE_BYTES_MAX)?;
+        line = String::from_utf8_lossy(&bytes).into_owned();
+        if line.ends_with('\n') {
+            break;
+        }
+        std::thread::sleep(FORMAT_WAIT);
+    }
+    Ok(line)
+}
+
+/// Returns the store's id.
+fn parse_format(line: &str, path: &Path) -> Result<String> {
+    let damaged = || Damage::new(path, 0, "format", format!("it is no line of a store: {line:?}"));
+    let mut words = line.split_whitespace();
+    let (Some("tracker"), Some(version), Some(id)) = (words.next(), words.next(), words.next())
+    else {
+        return Err(damaged().into());
+    };
+    let found: u32 = version.parse().map_err(|_: std::num::ParseIntError| damaged())?;
+    if found > FORMAT {
+        return Err(Error::NewerFormat { found, known: FORMAT, path: path.to_owned() });
+    }
+    Ok(id.to_owned())
 }

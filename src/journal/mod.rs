@@ -12,7 +12,8 @@
 //!
 //! The path of a point: [`record`] lays it out, [`frame`] guards it, [`segment`] appends it,
 //! [`writer`] turns segments over, [`seal`] makes columns of a full one, [`sealed`] is their file,
-//! [`rows`] reads a segment back, `background` works behind the caller, [`files`] knows names and folders.
+//! [`rows`] reads a segment back, `background` works behind the caller, [`files`] knows names and folders. A run that ended elsewhere comes
+//! in through [`whole`].
 //!
 //! Invariants:
 //! - a segment has one writer, the holder of its lock; a run may have many writers;
@@ -30,6 +31,7 @@ pub mod rows;
 pub mod seal;
 pub mod sealed;
 pub mod segment;
+pub mod whole;
 pub mod writer;
 
 pub use files::Folders;

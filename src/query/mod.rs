@@ -2,6 +2,8 @@
 
 pub mod filter;
 mod reader;
+mod select;
+mod series;
 
 pub use reader::Query;
 pub use reader::Reader;

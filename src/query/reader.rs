@@ -1,14 +1,29 @@
-//! One snapshot of a store.
+//! One snapshot of a store, and what can be asked of it.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use super::select;
+use super::series;
+use crate::error::Error;
 use crate::error::Result;
+use crate::fold::Folder;
+use crate::fold::MemoryRun;
+use crate::fold::Unfolded;
+use crate::index::Kind;
+use crate::index::NameNumber;
+use crate::index::RunNumber;
+use crate::index::Snapshot;
 use crate::model::Point;
 use crate::model::Run;
 use crate::model::RunId;
+use crate::sys::FileSystem;
 
 /// Which runs, in which order, how many.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// A filter in the language of `query::filter`; none means all.
+    /// A filter in the language of [`filter`](super::filter); none means all.
     pub filter: Option<String>,
     /// Fields to sort by, first one first; a leading `-` or a trailing ` desc` means descending.
     /// Runs without the field come last. None means the newest start first.
@@ -18,7 +33,7 @@ pub struct Query {
 }
 
 /// Which points of a series.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SeriesQuery {
     /// Smallest step wanted.
     pub from_step: Option<i64>,
@@ -27,54 +42,238 @@ pub struct SeriesQuery {
 }
 
 /// One snapshot of a store: what was logged when it was taken, and nothing later.
+///
+/// It holds up nobody. While it lives the index cannot reuse what it sees: let it go soon.
 #[derive(Debug)]
-pub struct Reader {}
+pub struct Reader {
+    unfolded: Unfolded,
+    now_us: i64,
+    /// Texts of the index by number, as they are asked for.
+    texts: Mutex<BTreeMap<u32, String>>,
+}
 
 impl Reader {
-    /// Finds the run that `text` names: an id, a prefix of one, a unique name, `@last`, or
-    /// `@best:METRIC` (largest last value) and `@best:-METRIC` (smallest).
+    pub(crate) fn open(folder: &Folder<'_>, file_system: FileSystem) -> Result<Self> {
+        let unfolded = Unfolded::gather(folder, file_system)?;
+        let now_us = folder.folders.sys.now_us();
+        Ok(Self { unfolded, now_us, texts: Mutex::new(BTreeMap::new()) })
+    }
+
+    /// Returns the time of the snapshot in microseconds since 1970.
+    pub fn now_us(&self) -> i64 {
+        self.now_us
+    }
+
+    /// Returns what the user should know: damage met, an index that did not answer.
+    pub fn warnings(&self) -> &[String] {
+        &self.unfolded.warnings
+    }
+
+    pub(super) fn snapshot(&self) -> Option<&Snapshot> {
+        self.unfolded.snapshot.as_deref()
+    }
+
+    pub(super) fn unfolded(&self) -> &Unfolded {
+        &self.unfolded
+    }
+
+    /// Returns the ids of all runs, in order of their ids: by start, for runs made here.
     ///
     /// # Errors
-    /// `Error::NotFound` (with near names), `Error::Ambiguous`.
-    pub fn find_run(&self, text: &str) -> Result<RunId> {
-        let _ = text;
-        unimplemented!()
+    /// [`Error::Corrupt`], [`Error::Io`].
+    pub fn run_ids(&self) -> Result<Vec<RunId>> {
+        let mut ids = self.snapshot().map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
+        ids.extend(self.unfolded.runs());
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Returns the number of a run in the index, if it is there.
+    pub(super) fn number(&self, id: RunId) -> Result<Option<RunNumber>> {
+        self.snapshot().map_or(Ok(None), |snapshot| snapshot.run_number(id))
+    }
+
+    pub(super) fn text(&self, name: NameNumber) -> Result<String> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = texts.get(&name.0) {
+            return Ok(text.clone());
+        }
+        let text = self.snapshot().map_or(Ok(None), |snapshot| snapshot.text(name))?;
+        let text = text.unwrap_or_default();
+        texts.insert(name.0, text.clone());
+        Ok(text)
     }
 
     /// Returns all that is known of a run, save its points.
     ///
     /// # Errors
-    /// `Error::NotFound`.
+    /// [`Error::NotFound`]; [`Error::Corrupt`], [`Error::Io`].
     pub fn run(&self, id: RunId) -> Result<Run> {
-        let _ = id;
-        unimplemented!()
+        let number = self.number(id)?;
+        if number.is_none() && !self.unfolded.contains(id) {
+            return Err(Error::not_found("run", id.to_string()));
+        }
+        self.assemble(id, number)
+    }
+
+    pub(super) fn assemble(&self, id: RunId, number: Option<RunNumber>) -> Result<Run> {
+        let mut run = match (self.snapshot(), number) {
+            (Some(snapshot), Some(number)) => {
+                MemoryRun::load(snapshot, number, &mut |name| self.text(name))?
+            }
+            _ => MemoryRun::default(),
+        };
+        self.unfolded.fold_into(id, &mut run)?;
+        let (told, _) = run.status();
+        let status = self.unfolded.status(id, told);
+        Ok(run.into_run(id, status))
     }
 
     /// Returns the runs that a query asks for.
     ///
     /// # Errors
-    /// `Error::Filter` with the place in the text.
+    /// [`Error::Filter`] with the place in the text; [`Error::Corrupt`], [`Error::Io`].
     pub fn runs(&self, query: &Query) -> Result<Vec<Run>> {
-        let _ = query;
-        unimplemented!()
+        select::runs(self, query)
+    }
+
+    /// Returns how many runs there are, and how many the filter lets through.
+    ///
+    /// # Errors
+    /// As [`Self::runs`].
+    pub fn count(&self, filter: Option<&str>) -> Result<usize> {
+        match filter {
+            None => Ok(self.run_ids()?.len()),
+            Some(filter) => {
+                let query = Query { filter: Some(filter.to_owned()), ..Query::default() };
+                select::matching(self, &query).map(|runs| runs.len())
+            }
+        }
+    }
+
+    /// Returns the names of all metrics of the store, sorted.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    pub fn metric_names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        if let Some(snapshot) = self.snapshot() {
+            names.extend(snapshot.names(Kind::Metric)?.into_iter().map(|name| name.text));
+        }
+        for id in self.unfolded.runs() {
+            names.extend(self.assemble(id, None)?.metrics.into_keys());
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
     /// Returns the points of a series by step, then time, then the order logged.
     ///
     /// # Errors
-    /// `Error::NotFound` for an unknown metric (with near names).
+    /// [`Error::NotFound`] for an unknown run or metric (with near names); [`Error::Corrupt`],
+    /// [`Error::Io`].
     pub fn series(&self, run: RunId, metric: &str, query: &SeriesQuery) -> Result<Vec<Point>> {
-        let _ = (run, metric, query);
-        unimplemented!()
+        let number = self.number(run)?;
+        if let Some(points) = series::read(self, run, number, metric, query)? {
+            return Ok(points);
+        }
+        let near = near(metric, self.run(run)?.metrics.into_keys());
+        Err(Error::NotFound { what: "metric", name: metric.to_owned(), near })
     }
 
-    /// Returns what the user should know: damage met, an index that did not answer.
-    pub fn warnings(&self) -> &[String] {
-        unimplemented!()
+    /// Finds the run that `text` names: an id, a prefix that only one run has, a unique name,
+    /// `@last` (the newest start), or `@best:METRIC` (largest last value) and `@best:-METRIC`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] (with near names), [`Error::Ambiguous`].
+    pub fn find_run(&self, text: &str) -> Result<RunId> {
+        if let Some(special) = text.strip_prefix('@') {
+            return self.find_special(text, special);
+        }
+        let mut found = Vec::new();
+        let is_prefix = (1..=32).contains(&text.len())
+            && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F'));
+        if is_prefix {
+            let prefix = text.to_ascii_lowercase();
+            let ids = self.run_ids()?;
+            found.extend(ids.into_iter().filter(|id| id.to_string().starts_with(&prefix)));
+        }
+        // A name may look like a prefix of another run: then both are meant.
+        for id in self.named(text)? {
+            if !found.contains(&id) {
+                found.push(id);
+            }
+        }
+        match found.as_slice() {
+            [id] => Ok(*id),
+            [] => {
+                let near = near(text, self.run_names()?.into_iter());
+                Err(Error::NotFound { what: "run", name: text.to_owned(), near })
+            }
+            several => {
+                let mut runs = Vec::new();
+                for id in several {
+                    let run = self.run(*id)?;
+                    runs.push(format!("{} {}", id.short(), run.info.name));
+                }
+                Err(Error::Ambiguous { name: text.to_owned(), runs })
+            }
+        }
     }
 
-    /// Returns the time of the snapshot in microseconds since 1970.
-    pub fn now_us(&self) -> i64 {
-        unimplemented!()
+    fn find_special(&self, text: &str, special: &str) -> Result<RunId> {
+        let mut query = Query { limit: Some(1), ..Query::default() };
+        if let Some(metric) = special.strip_prefix("best:") {
+            let (metric, direction) = match metric.strip_prefix('-') {
+                Some(metric) => (metric, ""),
+                None => (metric, "-"),
+            };
+            let quoted = metric.replace('`', "``");
+            query.filter = Some(format!("metrics.`{quoted}` is not null"));
+            query.sort = vec![format!("{direction}metrics.`{quoted}`")];
+        } else if special != "last" {
+            let why = format!("want @last or @best:METRIC: {text:?}");
+            return Err(Error::invalid("run", why));
+        }
+        let ids = select::matching(self, &query)?;
+        ids.first().copied().ok_or_else(|| Error::not_found("run", text))
     }
+
+    /// Runs of that name.
+    fn named(&self, name: &str) -> Result<Vec<RunId>> {
+        let mut found = Vec::new();
+        if let Some(snapshot) = self.snapshot() {
+            let ids = snapshot.run_ids()?;
+            for number in snapshot.runs_with_name(name)? {
+                found.extend(ids.get(number.0 as usize));
+            }
+        }
+        for id in self.unfolded.runs() {
+            if !found.contains(&id) && self.assemble(id, self.number(id)?)?.info.name == name {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Names of the newest runs: what a mistyped one may have meant.
+    fn run_names(&self) -> Result<Vec<String>> {
+        const NEWEST: usize = 1_000;
+        let query = Query { limit: Some(NEWEST), ..Query::default() };
+        Ok(self.runs(&query)?.into_iter().map(|run| run.info.name).collect())
+    }
+}
+
+/// The names nearest to one that is not there, best first.
+pub(crate) fn near(name: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+    const NEAR_MAX: usize = 3;
+    let mut scored: Vec<(f64, String)> = names
+        .map(|other| (strsim::jaro_winkler(name, &other), other))
+        .filter(|(score, _)| *score > 0.75)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect()
 }

@@ -13,6 +13,9 @@
 //! recent that another file could still arrive within it, and not while it holds a damaged file:
 //! readers then look into it themselves, and say what they find.
 
+mod memory;
+mod unfolded;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -51,6 +54,10 @@ use crate::model::Summary;
 use crate::model::WriterId;
 use crate::sys::File;
 use crate::sys::Open;
+
+pub(crate) use memory::MemoryRun;
+pub(crate) use unfolded::Place;
+pub(crate) use unfolded::Unfolded;
 
 /// Told of work as it goes on: `(done, total)` in bytes.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);

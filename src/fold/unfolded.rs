@@ -1,0 +1,307 @@
+//! What a reader finds in the journal that the index does not have: live tails, sealed segments
+//! that wait to be folded, files that arrived by copy.
+//!
+//! The order makes it one snapshot: first `live/` is listed and every file there opened, then the
+//! index's read transaction begins, then the journal's folders are looked at. A segment folded in
+//! between is in SEGMENTS and adds nothing; one moved in between is found where it went, for its
+//! folder has changed; a listed file that is gone means list once more. Nothing is written, save
+//! that an index whose writer was killed is mended, if nobody else is at it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use super::Folder;
+use super::MemoryRun;
+use super::fold_segment;
+use crate::error::Result;
+use crate::index::Opened;
+use crate::index::Snapshot;
+use crate::journal::Event;
+use crate::journal::Role;
+use crate::journal::SegmentId;
+use crate::journal::files::LiveFile;
+use crate::journal::files::LiveKind;
+use crate::journal::rows;
+use crate::journal::rows::EventRow;
+use crate::journal::rows::Rows;
+use crate::journal::sealed::Sealed;
+use crate::liveness;
+use crate::liveness::Liveness;
+use crate::model::Point;
+use crate::model::RunId;
+use crate::model::Status;
+use crate::model::Summary;
+use crate::model::WriterId;
+use crate::sys::File;
+use crate::sys::FileSystem;
+use crate::sys::Open;
+
+/// How often `live/` is listed anew before what is still missing is passed over.
+const LISTINGS_MAX: usize = 8;
+
+/// Where a point was logged: decides between points of one step and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) writer: WriterId,
+    pub(crate) seq: u32,
+    pub(crate) row: u32,
+}
+
+#[derive(Debug)]
+enum Content {
+    Rows(Rows, OnceLock<Vec<Summary>>),
+    Sealed(Sealed, Vec<EventRow>),
+}
+
+/// A segment that is not folded.
+#[derive(Debug)]
+struct Piece {
+    id: SegmentId,
+    content: Content,
+    /// Of rows: whether their writer lives.
+    liveness: Option<Liveness>,
+}
+
+/// One snapshot of the store, journal and index together.
+#[derive(Debug)]
+pub(crate) struct Unfolded {
+    /// The index, if it answers.
+    pub(crate) snapshot: Option<Box<Snapshot>>,
+    /// What the user should know.
+    pub(crate) warnings: Vec<String>,
+    pieces: BTreeMap<RunId, Vec<Piece>>,
+}
+
+impl Unfolded {
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// `Error::Io` if the folders cannot be listed.
+    pub(crate) fn gather(folder: &Folder<'_>, file_system: FileSystem) -> Result<Self> {
+        let mut gather = Gather {
+            folder,
+            file_system,
+            warnings: Vec::new(),
+            pieces: BTreeMap::new(),
+            sealed: BTreeSet::new(),
+        };
+        let live = gather.open_live()?;
+        let snapshot = gather.open_index();
+        let is_folded = |id: &SegmentId| match &snapshot {
+            Some(snapshot) => snapshot.has_segment(id.run, id.writer, id.seq),
+            None => Ok(false),
+        };
+        // Sealed files first: they shadow the rows they were made of.
+        for (file, open) in &live {
+            if file.kind == LiveKind::Sealed && !is_folded(&file.id)? {
+                gather.add_sealed(&file.id, Arc::clone(open));
+            }
+        }
+        gather.look_through_folders(snapshot.as_deref())?;
+        for (file, open) in &live {
+            let shadowed = gather.sealed.contains(&file.id) || is_folded(&file.id)?;
+            if file.kind == LiveKind::Rows && !shadowed {
+                gather.add_rows(file, &**open);
+            }
+        }
+        let Gather { folder: _, file_system: _, warnings, pieces, sealed: _ } = gather;
+        Ok(Self { snapshot, warnings, pieces })
+    }
+
+    /// Returns the runs that have anything unfolded, in order of their ids.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.pieces.keys().copied()
+    }
+
+    /// Whether anything of the run is unfolded.
+    pub(crate) fn contains(&self, run: RunId) -> bool {
+        self.pieces.contains_key(&run)
+    }
+
+    /// Folds what is not in the index into a run.
+    pub(crate) fn fold_into(&self, id: RunId, run: &mut MemoryRun) -> Result<()> {
+        for piece in self.pieces.get(&id).into_iter().flatten() {
+            match &piece.content {
+                Content::Rows(rows, summaries) => {
+                    let summaries = summaries.get_or_init(|| rows.summaries(&piece.id));
+                    let names = rows.metrics.iter().map(crate::model::Name::as_str);
+                    fold_segment(run, &piece.id, &rows.events, names.zip(summaries))?;
+                }
+                Content::Sealed(sealed, events) => {
+                    let series = sealed.footer.metrics.iter();
+                    let series = series.map(|(name, summary)| (name.as_str(), summary));
+                    fold_segment(run, &piece.id, events, series)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how the run stands by its writers; none if none of them is there to ask.
+    ///
+    /// - `told`: how it stands by its records
+    pub(crate) fn status(&self, run: RunId, told: Status) -> Option<Status> {
+        let states = || {
+            let pieces = self.pieces.get(&run).into_iter().flatten();
+            pieces.filter_map(|piece| piece.liveness)
+        };
+        if states().any(|state| state == Liveness::Alive) {
+            return Some(Status::Running);
+        }
+        let is_open = matches!(told, Status::Failed | Status::Unknown);
+        (is_open && states().any(|state| state == Liveness::Unknown)).then_some(Status::Unknown)
+    }
+
+    /// Appends the unfolded points of a series to `out`.
+    pub(crate) fn points_of(
+        &self,
+        run: RunId,
+        metric: &str,
+        out: &mut Vec<(Point, Place)>,
+    ) -> Result<()> {
+        let mut points = Vec::new();
+        for piece in self.pieces.get(&run).into_iter().flatten() {
+            match &piece.content {
+                Content::Rows(rows, _) => rows.points_of(metric, &mut points),
+                Content::Sealed(sealed, _) => sealed.points_of(metric, &mut points)?,
+            }
+            let SegmentId { run: _, writer, seq } = piece.id;
+            out.extend(points.drain(..).map(|(point, row)| (point, Place { writer, seq, row })));
+        }
+        Ok(())
+    }
+}
+
+struct Gather<'a> {
+    folder: &'a Folder<'a>,
+    file_system: FileSystem,
+    warnings: Vec<String>,
+    pieces: BTreeMap<RunId, Vec<Piece>>,
+    sealed: BTreeSet<SegmentId>,
+}
+
+impl Gather<'_> {
+    /// Opens all files in `live/`: what is open stays, whoever seals or moves it.
+    fn open_live(&mut self) -> Result<Vec<(LiveFile, Arc<dyn File>)>> {
+        let folders = self.folder.folders;
+        for listing in 1.. {
+            let mut open = Vec::new();
+            let mut all_there = true;
+            for file in folders.list_live()? {
+                if file.kind == LiveKind::Unfinished {
+                    continue;
+                }
+                match folders.sys.open(&file.path, Open::Read) {
+                    Ok(opened) => open.push((file, Arc::from(opened))),
+                    Err(error) if error.is_missing() => all_there = false,
+                    Err(error) => self.warnings.push(error.to_string()),
+                }
+            }
+            if all_there || listing == LISTINGS_MAX {
+                return Ok(open);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn open_index(&mut self) -> Option<Box<Snapshot>> {
+        let why = match self.folder.index.read() {
+            Ok(Opened::Reader(snapshot)) => return Some(snapshot),
+            Ok(Opened::NeedsMending) => match self.mend() {
+                Ok(Some(snapshot)) => return Some(snapshot),
+                Ok(None) => "a process was killed while it wrote it".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            Ok(Opened::Missing) => {
+                // A new store has none, and nothing for one.
+                let folders = self.folder.folders.list_folders().unwrap_or_default();
+                if !folders.is_empty() {
+                    self.warnings.push("there is no index yet; reading the journal".to_owned());
+                }
+                return None;
+            }
+            Ok(Opened::Foreign(why) | Opened::Damaged(why)) => why,
+            Ok(Opened::Busy) => "it did not answer in time".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.warnings.push(format!("the index is not used, reading the journal instead: {why}"));
+        None
+    }
+
+    fn mend(&self) -> Result<Option<Box<Snapshot>>> {
+        let Some(_lock) = self.folder.try_lock()? else { return Ok(None) };
+        self.folder.index.mend()?;
+        Ok(match self.folder.index.read()? {
+            Opened::Reader(snapshot) => Some(snapshot),
+            _ => None,
+        })
+    }
+
+    /// Adds the sealed files that the index does not have: all, if there is no index.
+    fn look_through_folders(&mut self, snapshot: Option<&Snapshot>) -> Result<()> {
+        let folders = self.folder.folders;
+        let seen = snapshot.map_or_else(|| Ok(BTreeMap::new()), Snapshot::folders)?;
+        for (number, modified_ns) in folders.list_folders()? {
+            if seen.get(&number) == Some(&modified_ns) {
+                continue;
+            }
+            for id in folders.list_folder(number)? {
+                let folded = match snapshot {
+                    Some(snapshot) => snapshot.has_segment(id.run, id.writer, id.seq)?,
+                    None => false,
+                };
+                if folded || self.sealed.contains(&id) {
+                    continue;
+                }
+                match folders.sys.open(&folders.settled(&id), Open::Read) {
+                    Ok(file) => self.add_sealed(&id, file.into()),
+                    Err(error) => self.warnings.push(error.to_string()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_sealed(&mut self, id: &SegmentId, file: Arc<dyn File>) {
+        let read = Sealed::open(file, id).and_then(|sealed| {
+            let events = sealed.events()?;
+            Ok((sealed, events))
+        });
+        match read {
+            Ok((sealed, events)) => {
+                let content = Content::Sealed(sealed, events);
+                let piece = Piece { id: *id, content, liveness: None };
+                self.pieces.entry(id.run).or_default().push(piece);
+                self.sealed.insert(*id);
+            }
+            Err(error) => self.warnings.push(error.to_string()),
+        }
+    }
+
+    fn add_rows(&mut self, file: &LiveFile, open: &dyn File) {
+        let rows = match rows::read(open, &file.id) {
+            Ok(rows) => rows,
+            Err(error) => return self.warnings.push(error.to_string()),
+        };
+        self.warnings.extend(rows.damage.iter().map(|damage| format!("corrupt {damage}")));
+        let opened = rows.events.first().map(|first| &first.event);
+        let (role, process) = match opened {
+            Some(Event::WriterOpened { role, process }) => (Some(*role), Some(process)),
+            _ => (None, None),
+        };
+        // A short command lets go of its segment at once; that tells nothing of the run.
+        let liveness = (role != Some(Role::Command)).then(|| {
+            liveness::of_writer(
+                &*self.folder.folders.sys,
+                self.file_system,
+                &file.path,
+                process,
+            )
+        });
+        let content = Content::Rows(rows, OnceLock::new());
+        let piece = Piece { id: file.id, content, liveness };
+        self.pieces.entry(file.id.run).or_default().push(piece);
+    }
+}

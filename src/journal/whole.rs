@@ -1,0 +1,188 @@
+//! Writes a run that has ended elsewhere, as sealed segments at once.
+//!
+//! Everything is decided by the run: the writer's id by the run's, times by the run's times. So an
+//! import that is repeated, or made in two stores that are merged later, makes the same files. The
+//! segment that tells start and end is written last: a death before that leaves a run that is not
+//! there, and the next try writes the same segments again.
+
+use super::files::Folders;
+use super::files::SegmentId;
+use super::record::Event;
+use super::rows::EventRow;
+use super::rows::Group;
+use super::rows::Rows;
+use super::sealed;
+use crate::error::Damage;
+use crate::error::Result;
+use crate::model::ArtifactRef;
+use crate::model::Name;
+use crate::model::ParamValue;
+use crate::model::Point;
+use crate::model::RunId;
+use crate::model::RunInfo;
+use crate::model::Status;
+use crate::model::WriterId;
+use crate::sys;
+
+/// A segment takes about so many points.
+const SEGMENT_POINTS: usize = 1 << 20;
+
+/// A run, ready to be written.
+#[derive(Debug)]
+pub struct Whole {
+    run: RunId,
+    time_us: i64,
+    end_us: i64,
+    events: Vec<Event>,
+    series: Vec<(Name, Vec<Point>)>,
+}
+
+impl Whole {
+    /// Begins with what was fixed at the run's start.
+    ///
+    /// # Errors
+    /// `Error::Invalid` for a bad name.
+    pub fn new(run: RunId, info: &RunInfo, end_us: Option<i64>) -> Result<Self> {
+        Name::new("run name", &info.name)?;
+        let time_us = info.start_us.or(end_us).unwrap_or(0);
+        let events = vec![Event::RunStarted(Box::new(info.clone()))];
+        Ok(Self { run, time_us, end_us: end_us.unwrap_or(time_us), events, series: Vec::new() })
+    }
+
+    /// Returns the time of the records: the run's start, in microseconds since 1970.
+    pub fn time_us(&self) -> i64 {
+        self.time_us
+    }
+
+    /// Adds a param.
+    ///
+    /// # Errors
+    /// `Error::Invalid` for a bad name.
+    pub fn param(&mut self, key: &str, value: &ParamValue) -> Result<()> {
+        let (key, value) = (Name::new("param name", key)?, value.clone());
+        self.events.push(Event::Param { key, value });
+        Ok(())
+    }
+
+    /// Adds a tag.
+    ///
+    /// # Errors
+    /// `Error::Invalid` for a bad name.
+    pub fn tag(&mut self, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (Name::new("tag name", key)?, value.to_owned());
+        self.events.push(Event::Tag { key, value });
+        Ok(())
+    }
+
+    /// Sets the note.
+    pub fn note(&mut self, text: &str) {
+        self.events.push(Event::Note(text.to_owned()));
+    }
+
+    /// Adds an artifact whose blob is in the store.
+    pub fn artifact(&mut self, artifact: ArtifactRef) {
+        self.events.push(Event::Artifact(artifact));
+    }
+
+    /// Adds the points of a metric, in the order logged.
+    ///
+    /// # Errors
+    /// `Error::Invalid` for a bad name.
+    pub fn series(&mut self, metric: &str, points: &[Point]) -> Result<()> {
+        if !points.is_empty() {
+            self.series.push((Name::new("metric name", metric)?, points.to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Writes the run into `live/`, durable when this returns.
+    ///
+    /// # Errors
+    /// `Error::Io`; then the run is not there, or whole.
+    pub fn write(mut self, folders: &Folders, status: Status, reason: Option<String>) -> Result<()> {
+        let (run, end_us) = (self.run, self.end_us);
+        self.events.push(Event::Finished { status, reason, end_us });
+        let hash = blake3::derive_key("tracker 2026 writer of an imported run", &run.0.to_le_bytes());
+        let writer = WriterId(hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)));
+        let mut segments = self.segments();
+        let last = segments.pop().unwrap_or_default();
+        let id = |seq: usize| SegmentId { run, writer, seq: u32::try_from(seq).unwrap_or(u32::MAX) };
+        for (seq, rows) in segments.iter().enumerate() {
+            write_segment(folders, &id(seq), rows)?;
+        }
+        write_segment(folders, &id(segments.len()), &last)
+    }
+
+    /// Cuts the run into segments; the last one has the events.
+    fn segments(&mut self) -> Vec<Rows> {
+        let mut segments = vec![Rows::default()];
+        let mut in_segment = 0;
+        let mut row = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+        for (steps, names) in by_axis(std::mem::take(&mut self.series)) {
+            let points = steps.len().max(1);
+            let rows_each = (SEGMENT_POINTS / names.len().max(1)).max(1);
+            for from in (0..points).step_by(rows_each) {
+                let to = points.min(from + rows_each);
+                if in_segment + (to - from) * names.len() > SEGMENT_POINTS && in_segment > 0 {
+                    segments.push(Rows::default());
+                    in_segment = 0;
+                }
+                in_segment += (to - from) * names.len();
+                let Some(rows) = segments.last_mut() else { continue };
+                let mut group = Group::default();
+                for (name, _) in &names {
+                    group.metrics.push(u32::try_from(rows.metrics.len()).unwrap_or(u32::MAX));
+                    rows.metrics.push(name.clone());
+                }
+                for (at, (step, time_us)) in steps.iter().enumerate().take(to).skip(from) {
+                    group.rows.push(row);
+                    row = row.wrapping_add(1);
+                    group.steps.push(*step);
+                    group.times_us.push(*time_us);
+                    let values = names.iter().filter_map(|(_, points)| points.get(at));
+                    group.values.extend(values.map(|point| point.value));
+                }
+                rows.groups.push(group);
+            }
+        }
+        let time_us = self.time_us;
+        if let Some(last) = segments.last_mut() {
+            let events = std::mem::take(&mut self.events);
+            last.events = (0u32..)
+                .zip(events)
+                .map(|(row, event)| EventRow { row, time_us, event })
+                .collect();
+        }
+        segments
+    }
+}
+
+type Axis = Vec<(i64, i64)>;
+
+/// Puts series of equal steps and times together, in order of first appearance.
+fn by_axis(series: Vec<(Name, Vec<Point>)>) -> Vec<(Axis, Vec<(Name, Vec<Point>)>)> {
+    let mut groups: Vec<(Axis, Vec<(Name, Vec<Point>)>)> = Vec::new();
+    for (name, points) in series {
+        let axis: Axis = points.iter().map(|point| (point.step, point.time_us)).collect();
+        // A metric that comes twice is two series of one name: they stay apart.
+        let place = groups.iter_mut().find(|(other, members)| {
+            *other == axis && members.iter().all(|(member, _)| *member != name)
+        });
+        match place {
+            Some((_, members)) => members.push((name, points)),
+            None => groups.push((axis, vec![(name, points)])),
+        }
+    }
+    groups
+}
+
+fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
+    let exists = |path: &std::path::Path| folders.sys.stat(path).is_ok();
+    if exists(&folders.settled(id)) || exists(&folders.sealed(id)) {
+        return Ok(()); // by an earlier try
+    }
+    let path = folders.sealed(id);
+    let bytes = sealed::encode(rows, id)
+        .map_err(|why| Damage::new(&path, 0, "segment", why.to_string()))?;
+    sys::write_whole(&*folders.sys, &path, &bytes)
+}
