@@ -10,9 +10,13 @@
 pub(super) enum Suspicion {
     /// No secret.
     None,
-    /// A secret, unless the value shows otherwise. `field` where the word also names a field of
-    /// the data (`--image-key image`), so that a plain lower-case word is no secret.
-    Weak { field: bool },
+    /// A secret, unless the value shows otherwise.
+    Weak,
+    /// Likewise, but the word may also name a field (`--key loss`): a plain lower-case word, a
+    /// date or a short path is no secret.
+    Field,
+    /// Likewise, and it says of what (`--image-key RGB`): nor is a short word with capitals.
+    FieldOf,
     /// A secret, whatever the value.
     Strong,
 }
@@ -252,11 +256,10 @@ fn weak(words: &[&str]) -> Suspicion {
     if !secret {
         return Suspicion::None;
     }
-    Suspicion::Weak {
-        field: matches!(
-            last,
-            "key" | "pass" | "private" | "pat" | "sig" | "signature"
-        ),
+    match last {
+        "key" if !before.is_empty() => Suspicion::FieldOf,
+        "key" | "pass" | "private" | "pat" | "sig" | "signature" => Suspicion::Field,
+        _ => Suspicion::Weak,
     }
 }
 
@@ -294,8 +297,12 @@ pub(super) fn is_harmless(suspicion: Suspicion, value: &str) -> bool {
     if nothing.contains(&lower.as_str()) || reference || is_masked(value) || is_scheme(value) {
         return true;
     }
-    let Suspicion::Weak { field } = suspicion else {
-        return suspicion == Suspicion::None;
+    let field = match suspicion {
+        Suspicion::None => return true,
+        Suspicion::Strong => return false,
+        Suspicion::Weak => false,
+        Suspicion::Field => is_field(value),
+        Suspicion::FieldOf => is_field(value) || is_short_word(value),
     };
     let number = value.len() <= 6 && value.parse::<f64>().is_ok();
     let word = ["yes", "no", "on", "off", "auto"].contains(&lower.as_str());
@@ -304,7 +311,24 @@ pub(super) fn is_harmless(suspicion: Suspicion, value: &str) -> bool {
     let path = ["/", "./", "../", "~/"]
         .iter()
         .any(|start| value.starts_with(start));
-    number || word || special || path || (field && is_plain_word(value))
+    number || word || special || path || field
+}
+
+/// A plain word, a date or time, or a path of short names.
+fn is_field(value: &str) -> bool {
+    let date = value.len() <= 32
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"-:.".contains(&b));
+    let path = value.contains('/') && value.split('/').all(|name| name.len() <= 12);
+    is_plain_word(value) || date || path
+}
+
+fn is_short_word(value: &str) -> bool {
+    value.len() <= 12
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
 }
 
 /// Tells whether a value is a word or dotted name in small letters, as no generated secret is.

@@ -187,6 +187,12 @@ fn what_only_sounds_like_a_secret_is_kept() {
         ],
         &[
             "train",
+            "--image-key=RGB",
+            "s3://bucket/key=3/x.parquet",
+            "key=2024-01-01",
+        ],
+        &[
+            "train",
             "--public-key",
             "AAAA7",
             "--sort-key",
