@@ -5,14 +5,19 @@
 //! segment that tells start and end is written last: a death before that leaves a run that is not
 //! there, and the next try writes the same segments again.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use super::files::Folders;
 use super::files::SegmentId;
 use super::record::Event;
 use super::rows::EventRow;
 use super::rows::Group;
 use super::rows::Rows;
+use super::seal;
 use super::sealed;
 use crate::error::Damage;
+use crate::error::Error;
 use crate::error::Result;
 use crate::model::ArtifactRef;
 use crate::model::Name;
@@ -22,7 +27,7 @@ use crate::model::RunId;
 use crate::model::RunInfo;
 use crate::model::Status;
 use crate::model::WriterId;
-use crate::sys;
+use crate::sys::Open;
 
 /// A segment takes about so many points.
 const SEGMENT_POINTS: usize = 1 << 20;
@@ -117,6 +122,7 @@ impl Whole {
     fn segments(&mut self) -> Vec<Rows> {
         let mut segments = vec![Rows::default()];
         let mut in_segment = 0;
+        let mut positions: HashMap<Name, u32> = HashMap::new();
         let mut row = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
         for (steps, names) in by_axis(std::mem::take(&mut self.series)) {
             let points = steps.len().max(1);
@@ -125,14 +131,18 @@ impl Whole {
                 let to = points.min(from + rows_each);
                 if in_segment + (to - from) * names.len() > SEGMENT_POINTS && in_segment > 0 {
                     segments.push(Rows::default());
+                    positions.clear();
                     in_segment = 0;
                 }
                 in_segment += (to - from) * names.len();
                 let Some(rows) = segments.last_mut() else { continue };
                 let mut group = Group::default();
                 for (name, _) in &names {
-                    group.metrics.push(u32::try_from(rows.metrics.len()).unwrap_or(u32::MAX));
-                    rows.metrics.push(name.clone());
+                    let position = *positions.entry(name.clone()).or_insert_with(|| {
+                        rows.metrics.push(name.clone());
+                        u32::try_from(rows.metrics.len() - 1).unwrap_or(u32::MAX)
+                    });
+                    group.metrics.push(position);
                 }
                 for (at, (step, time_us)) in steps.iter().enumerate().take(to).skip(from) {
                     group.rows.push(row);
@@ -176,13 +186,28 @@ fn by_axis(series: Vec<(Name, Vec<Point>)>) -> Vec<(Axis, Vec<(Name, Vec<Point>)
     groups
 }
 
+/// Writes a segment under a name that is swept up if this process dies, and renames it.
 fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
-    let exists = |path: &std::path::Path| folders.sys.stat(path).is_ok();
+    let exists = |path: &Path| folders.sys.stat(path).is_ok();
     if exists(&folders.settled(id)) || exists(&folders.sealed(id)) {
         return Ok(()); // by an earlier try
     }
     let path = folders.sealed(id);
     let bytes = sealed::encode(rows, id)
         .map_err(|why| Damage::new(&path, 0, "segment", why.to_string()))?;
-    sys::write_whole(&*folders.sys, &path, &bytes)
+    let made = folders.rows(id).with_extension("new");
+    seal::sweep(folders, &made)?; // of an earlier try that died
+    let file = folders.sys.open(&made, Open::New)?;
+    if !file.try_lock()? {
+        return Err(Error::Locked { what: "the run to be added" });
+    }
+    let written = file
+        .write_at(&bytes, 0)
+        .and_then(|()| file.sync())
+        .and_then(|()| folders.sys.rename(&made, &path))
+        .and_then(|()| folders.sys.sync_dir(folders.live()));
+    if written.is_err() {
+        let _ = folders.sys.remove(&made); // best effort: the error that is returned says more
+    }
+    written
 }
