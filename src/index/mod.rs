@@ -1,1 +1,399 @@
 //! The index: what the journal says, laid out for reading. Derived; can be deleted.
+//!
+//! It stores and answers, and knows nothing of the journal: `fold` gives it plain values
+//! ([`Writer`]), `query` asks it ([`Snapshot`]). It lives in one file of redb, and this module is
+//! the only one that names redb. Which tables there are: `tables`; how records about one thing
+//! become one row, in whatever order they come: `rows`; what filters and sorts: `columns`.
+//!
+//! Rules, each learnt by breaking it:
+//! - A process that is killed with a writing handle open, even an idle one, leaves a file that no
+//!   reader can open until somebody opens it for writing ([`Index::mend`]). So a writing handle
+//!   lives for one call, and a process that logs makes none.
+//! - Opening to read can wait for a suspended committer. So it happens on a thread of its own,
+//!   which is left behind when it takes longer than [`INDEX_WAIT_MS`]; it owns nothing that
+//!   anybody waits for and closes what it opened when it wakes.
+//! - A handle that is dropped in a forked child frees its parent's locks, and the file is
+//!   corrupted silently. So a [`Snapshot`] knows its process: in a child it answers with an error
+//!   and is leaked, not dropped. Writing handles are never left to a child, for they stay on the
+//!   stack of a thread, and a fork copies only the thread that forks.
+//! - A copy taken beside a committing writer is bad, and is opened without a check. So the file
+//!   remembers which file it is (device and inode); elsewhere it is foreign, to be made again.
+//! - `compact` blocks readers for seconds. So only a file that nobody knows yet is compacted
+//!   ([`Rebuild`]) and then renamed over the old one.
+//! - redb checks its pages when it mends, not when it reads. So rows carry a `checksum`; what that
+//!   cannot see, a row that damage hides, [`Index::verify`] finds by reading the whole file.
+//! - redb panics on some damage. That is caught and means damaged (`quiet`).
+//!
+//! While a snapshot lives the file grows with every commit, as nothing it sees is reused: readers
+//! are short. All writing calls need the caller to hold `fold.lock`.
+
+mod checksum;
+mod columns;
+mod quiet;
+mod read;
+mod rows;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use redb::Builder;
+use redb::ConcurrencyMode;
+use redb::Database;
+use redb::ReadableTable;
+use redb::WriteTransaction;
+
+pub use columns::Attribute;
+pub use columns::Cell;
+pub use columns::CellValue;
+pub use columns::Column;
+pub use columns::Kind;
+pub use columns::MetricField;
+pub use columns::NameNumber;
+pub use columns::RunNumber;
+pub use read::BlobUse;
+pub use read::Chunk;
+pub use read::Chunks;
+pub use read::FoldedSegment;
+pub use read::IndexStat;
+pub use read::NameUse;
+pub use read::Snapshot;
+pub use read::Texts;
+pub use rows::Finish;
+pub use rows::ParamRow;
+pub use rows::Role;
+pub use rows::RunRow;
+pub use rows::Segment;
+pub use rows::TagRow;
+pub use write::Steps;
+pub use write::Writer;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::limits::INDEX_CACHE_BYTES;
+use crate::limits::INDEX_WAIT_MS;
+use crate::sys;
+use crate::sys::SharedSys;
+use quiet::Failure;
+use quiet::Quiet;
+use quiet::caught;
+
+/// Most passes of compaction; each moves pages forward, and two or three leave nothing to move.
+const COMPACT_PASSES_MAX: usize = 8;
+
+/// What became of opening the index to read.
+#[derive(Debug)]
+pub enum Opened {
+    /// It answers.
+    Reader(Box<Snapshot>),
+    /// There is none, or nothing was ever put in.
+    Missing,
+    /// A writer died in it: [`Index::mend`] makes it whole in milliseconds.
+    NeedsMending,
+    /// It was copied here, is of another store or of another version; why. Delete and rebuild.
+    Foreign(String),
+    /// It is not what was written; how that shows. Delete and rebuild.
+    ///
+    /// Only under `fold.lock`: a file that is just being made looks damaged, too.
+    Damaged(String),
+    /// It did not answer in time.
+    Busy,
+}
+
+/// The index file of a store, open or not.
+#[derive(Clone, Debug)]
+pub struct Index {
+    sys: SharedSys,
+    path: PathBuf,
+    store: String,
+}
+
+impl Index {
+    /// Names an index; touches nothing.
+    ///
+    /// - `path`: of the file
+    /// - `store`: id of the store
+    pub fn new(sys: SharedSys, path: PathBuf, store: &str) -> Self {
+        Self {
+            sys,
+            path,
+            store: store.to_owned(),
+        }
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it to read, for at most [`INDEX_WAIT_MS`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file is there and may not be read, or no thread can be started.
+    pub fn read(&self) -> Result<Opened> {
+        let first = self.read_once()?;
+        // A rebuild may rename another file here between opening and asking which file it is.
+        match first {
+            Opened::Foreign(_) => self.read_once(),
+            other => Ok(other),
+        }
+    }
+
+    fn read_once(&self) -> Result<Opened> {
+        match self.sys.stat(&self.path) {
+            Err(error) if error.is_missing() => return Ok(Opened::Missing),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        let (sender, receiver) = mpsc::channel();
+        let index = self.clone();
+        thread::Builder::new()
+            .name("tracker-index".to_owned())
+            .spawn(move || {
+                // Nobody listens after the wait is over; the snapshot is closed here then.
+                let _ = sender.send(index.open_snapshot());
+            })
+            .map_err(|source| Error::io("start a thread to read", &self.path, source))?;
+        match receiver.recv_timeout(Duration::from_millis(INDEX_WAIT_MS)) {
+            Ok(opened) => opened,
+            Err(_) => Ok(Opened::Busy),
+        }
+    }
+
+    fn open_snapshot(&self) -> Result<Opened> {
+        let quiet = Quiet::enter();
+        let opened = caught(&self.path, || {
+            let db = match builder().open_read_only(&self.path) {
+                Err(redb::DatabaseError::RepairAborted) => return Ok(Opened::NeedsMending),
+                Err(redb::DatabaseError::UpgradeRequired(version)) => {
+                    let why = format!("it has format {version} of an older redb");
+                    return Ok(Opened::Foreign(why));
+                }
+                other => other?,
+            };
+            let txn = redb::ReadableDatabase::begin_read(&db)?;
+            let meta = match txn.open_table(tables::META) {
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Opened::Missing),
+                other => other?,
+            };
+            Ok(match self.foreign(&meta)? {
+                Some(why) => Opened::Foreign(why),
+                None => Opened::Reader(Box::new(Snapshot::new(&self.path, db, txn, quiet))),
+            })
+        });
+        match opened {
+            Err(Error::Corrupt(damage)) => Ok(Opened::Damaged(damage.why)),
+            Err(Error::Locked { .. }) => Ok(Opened::Busy),
+            Err(error) if error.is_missing() => Ok(Opened::Missing),
+            other => other,
+        }
+    }
+
+    /// Opens it to write and closes it: redb then mends what a dead writer left.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if that cannot be mended: delete and rebuild. [`Error::Io`].
+    pub fn mend(&self) -> Result<()> {
+        let _quiet = Quiet::enter();
+        caught(&self.path, || {
+            let db = builder().open(&self.path)?;
+            Ok(db.close()?)
+        })
+    }
+
+    /// Reads the whole file and checks the checksums of all pages.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a page is not as it was written. [`Error::Io`].
+    pub fn verify(&self) -> Result<()> {
+        let _quiet = Quiet::enter();
+        caught(&self.path, || {
+            let mut db = builder().open(&self.path)?;
+            let intact = db.check_integrity()?;
+            db.close()?;
+            if intact {
+                Ok(())
+            } else {
+                let why = "pages were not as they were written";
+                Err(Failure::Damaged(why.to_owned()))
+            }
+        })
+    }
+
+    /// Stores what `fill` puts, all or nothing, durable when this returns; makes the file if it
+    /// is missing. One call is one transaction, and readers see all of it or nothing.
+    ///
+    /// # Errors
+    /// The first error of `fill`; [`Error::Corrupt`] for an index that is damaged or not of this
+    /// place: delete and rebuild; [`Error::Io`], with `is_disk_full`; [`Error::Locked`] on a
+    /// thread that panics, where redb would not close its file.
+    pub fn write<T>(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
+        if thread::panicking() {
+            return Err(Error::Locked { what: "index" });
+        }
+        let _quiet = Quiet::enter();
+        let db = caught(&self.path, || Ok(builder().create(&self.path)?))?;
+        let result = self.transact(&db, fill);
+        let closed = caught(&self.path, || Ok(db.close()?));
+        let value = result?;
+        closed?;
+        Ok(value)
+    }
+
+    fn transact<T>(
+        &self,
+        db: &Database,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let txn = caught(&self.path, || Ok(db.begin_write()?))?;
+        let filled = (|| {
+            let mut writer = caught(&self.path, || {
+                self.prove(&txn)?;
+                Writer::new(&self.path, &txn)
+            })?;
+            match fill(&mut writer) {
+                Ok(value) => writer.finish().map(|()| value),
+                Err(error) => {
+                    writer.abandon();
+                    Err(error)
+                }
+            }
+        })();
+        match filled {
+            Ok(value) => caught(&self.path, || Ok(txn.commit()?)).map(|()| value),
+            Err(error) => {
+                // What went wrong first says more than any trouble with giving up.
+                let _ = caught(&self.path, || Ok(txn.abort()?));
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes into a new file which file it is; in another, checks it.
+    fn prove(&self, txn: &WriteTransaction) -> Result<(), Failure> {
+        let is_new = txn.list_tables()?.next().is_none();
+        let mut meta = txn.open_table(tables::META)?;
+        if !is_new {
+            return match self.foreign(&meta)? {
+                Some(why) => Err(Failure::Damaged(why)),
+                None => Ok(()),
+            };
+        }
+        let stat = self.sys.stat(&self.path)?;
+        meta.insert("format", tables::FORMAT.to_le_bytes().as_slice())?;
+        meta.insert("store", self.store.as_bytes())?;
+        meta.insert("device", stat.device.to_le_bytes().as_slice())?;
+        meta.insert("inode", stat.inode.to_le_bytes().as_slice())?;
+        Ok(())
+    }
+
+    /// Returns why the file is not this store's, at this place and of this version.
+    fn foreign(
+        &self,
+        meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    ) -> Result<Option<String>, Failure> {
+        let is = |key, want: &[u8]| -> Result<bool, Failure> {
+            Ok(meta.get(key)?.is_some_and(|value| value.value() == want))
+        };
+        if !is("format", &tables::FORMAT.to_le_bytes())? {
+            return Ok(Some("it is of another version of this program".to_owned()));
+        }
+        if !is("store", self.store.as_bytes())? {
+            return Ok(Some("it is of another store".to_owned()));
+        }
+        let stat = self.sys.stat(&self.path)?;
+        if !is("device", &stat.device.to_le_bytes())? || !is("inode", &stat.inode.to_le_bytes())? {
+            return Ok(Some("it was copied here from another place".to_owned()));
+        }
+        Ok(None)
+    }
+
+    /// Deletes the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; a file that is missing is fine.
+    pub fn remove(&self) -> Result<()> {
+        match self.sys.remove(&self.path) {
+            Err(error) if error.is_missing() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Starts a new index beside this one, which stays as it is until the new one is finished.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn rebuild(&self) -> Result<Rebuild<'_>> {
+        let beside = Self {
+            sys: self.sys.clone(),
+            path: sys::with_suffix(&self.path, ".new"),
+            store: self.store.clone(),
+        };
+        beside.remove()?; // a rebuild that was killed left it
+        Ok(Rebuild {
+            beside,
+            target: self,
+        })
+    }
+}
+
+/// An index being made beside the one in use. Deleted when dropped unfinished.
+#[derive(Debug)]
+pub struct Rebuild<'a> {
+    beside: Index,
+    target: &'a Index,
+}
+
+impl Rebuild<'_> {
+    /// Stores a part; as [`Index::write`].
+    ///
+    /// # Errors
+    /// As [`Index::write`].
+    pub fn write<T>(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
+        self.beside.write(fill)
+    }
+
+    /// Compacts it and puts it in the place of the old one, durably.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old one is then still there.
+    pub fn finish(self) -> Result<()> {
+        let (beside, target) = (&self.beside, self.target);
+        beside.write(|_| Ok(()))?; // an index of an empty journal is a file, too
+        let quiet = Quiet::enter();
+        caught(&beside.path, || {
+            let mut db = builder().open(&beside.path)?;
+            for _ in 0..COMPACT_PASSES_MAX {
+                if !db.compact()? {
+                    break;
+                }
+            }
+            Ok(db.close()?)
+        })?;
+        drop(quiet);
+        beside.sys.rename(&beside.path, &target.path)?;
+        let folder = target.path.parent();
+        folder.map_or(Ok(()), |folder| target.sys.sync_dir(folder))
+    }
+}
+
+impl Drop for Rebuild<'_> {
+    fn drop(&mut self) {
+        // After `finish` there is nothing there; else the next rebuild removes what stays.
+        let _ = self.beside.remove();
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .set_cache_size(INDEX_CACHE_BYTES)
+        .set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    builder
+}

@@ -1,0 +1,240 @@
+//! What a row says, and how two records about the same thing become one.
+//!
+//! Records reach the index in any order: files arrive by rsync, ranks are folded one after the
+//! other. So every row keeps the [`Stamp`] of what it says and merging is decided by stamps alone;
+//! the same records give the same row in whatever order they come, and again is once.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::codec;
+use crate::codec::Bytes;
+use crate::codec::Malformed;
+use crate::model::BlobId;
+use crate::model::Edge;
+use crate::model::ParamValue;
+use crate::model::RunInfo;
+use crate::model::Stamp;
+use crate::model::Status;
+use crate::model::Summary;
+
+/// In what part a writer opened a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// It started or resumed the run, and the run lives as long as it.
+    Owner,
+    /// It adds to a run that somebody else ends.
+    Member,
+    /// It started or resumed a run that is fed by short commands.
+    Detached,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finish {
+    /// As what it was finished.
+    pub status: Status,
+    /// Why, if that was said.
+    pub reason: Option<String>,
+    /// When, in microseconds since 1970.
+    pub end_us: i64,
+}
+
+/// What the journal says of a run as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The earliest start; none while only other segments of the run have arrived.
+    pub info: Option<(RunInfo, Stamp)>,
+    /// The latest opening by an owner or a detached writer.
+    pub opened: Option<(Stamp, Role)>,
+    /// The latest end.
+    pub finished: Option<(Stamp, Finish)>,
+    /// The latest note.
+    pub note: Option<(Stamp, String)>,
+    /// Earliest and latest time of any record, in microseconds since 1970.
+    pub times_us: Option<(i64, i64)>,
+    /// Series it has.
+    pub series: u32,
+}
+
+impl RunRow {
+    /// Takes in a start: the earliest stays.
+    pub(super) fn start(&mut self, info: &RunInfo, stamp: Stamp) {
+        if self.info.as_ref().is_none_or(|(_, old)| stamp < *old) {
+            self.info = Some((info.clone(), stamp));
+        }
+    }
+
+    /// Takes in an opening: the latest of an owner or a detached writer stays.
+    pub(super) fn open(&mut self, role: Role, stamp: Stamp) {
+        let ends_with_it = match role {
+            Role::Owner | Role::Detached => true,
+            Role::Member => false,
+        };
+        if ends_with_it && self.opened.is_none_or(|(old, _)| stamp > old) {
+            self.opened = Some((stamp, role));
+        }
+    }
+
+    /// Takes in an end: the latest stays.
+    pub(super) fn finish(&mut self, finish: &Finish, stamp: Stamp) {
+        if self.finished.as_ref().is_none_or(|(old, _)| stamp > *old) {
+            self.finished = Some((stamp, finish.clone()));
+        }
+    }
+
+    /// Takes in a note: the latest stays.
+    pub(super) fn annotate(&mut self, text: &str, stamp: Stamp) {
+        if self.note.as_ref().is_none_or(|(old, _)| stamp > *old) {
+            self.note = Some((stamp, text.to_owned()));
+        }
+    }
+
+    /// Takes in the earliest and latest time of some records.
+    pub(super) fn span(&mut self, first_us: i64, last_us: i64) {
+        let (first, last) = self.times_us.unwrap_or((first_us, last_us));
+        self.times_us = Some((first.min(first_us), last.max(last_us)));
+    }
+
+    /// Returns how the run stands and when it ended, if no writer of it lives.
+    ///
+    /// A run is unknown when nothing of its owner has arrived yet. Who knows of a living writer
+    /// puts that above this answer.
+    pub fn status(&self) -> (Status, Option<i64>) {
+        let opened = self.opened.map(|(stamp, _)| stamp);
+        if let Some((stamp, finish)) = &self.finished {
+            if opened.is_none_or(|opened| *stamp > opened) {
+                return (finish.status, Some(finish.end_us));
+            }
+        }
+        let detached = match (self.opened, &self.info) {
+            (Some((_, role)), _) => role == Role::Detached,
+            (None, Some((info, _))) => info.detached,
+            (None, None) => return (Status::Unknown, None),
+        };
+        if detached {
+            (Status::Running, None)
+        } else {
+            (Status::Failed, self.times_us.map(|(_, last)| last))
+        }
+    }
+}
+
+/// A param: the record with the smallest stamp wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParamRow {
+    /// The value that counts.
+    pub value: ParamValue,
+    /// When it was set.
+    pub stamp: Stamp,
+    /// The earliest record with another value, which was refused.
+    pub conflict: Option<(ParamValue, Stamp)>,
+}
+
+impl ParamRow {
+    /// Takes in another record. Winner and first differing record are all that any later record
+    /// can be compared with, so nothing that was forgotten would have mattered.
+    pub(super) fn merge(&mut self, value: &ParamValue, stamp: Stamp) {
+        let same = self.value == *value;
+        if stamp < self.stamp {
+            if !same {
+                self.conflict = Some((self.value.clone(), self.stamp));
+            }
+            self.value = value.clone();
+            self.stamp = stamp;
+        } else if !same && self.conflict.as_ref().is_none_or(|(_, old)| stamp < *old) {
+            self.conflict = Some((value.clone(), stamp));
+        }
+    }
+}
+
+/// A tag: the record with the largest stamp wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagRow {
+    /// Its text.
+    pub text: String,
+    /// When it was set.
+    pub stamp: Stamp,
+}
+
+/// An artifact of a path: the record with the largest stamp wins. Its path is in the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ArtifactRow {
+    pub(super) blob: BlobId,
+    pub(super) bytes: u64,
+    pub(super) media_type: Option<String>,
+    pub(super) time_us: i64,
+    pub(super) stamp: Stamp,
+}
+
+/// A journal file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Points in it.
+    pub points: u64,
+    /// The hash that it carries of itself.
+    pub hash: [u8; 32],
+}
+
+/// A series without its points.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SeriesRow {
+    pub(super) summary: Summary,
+    /// Largest distance between first and last step of one chunk.
+    pub(super) span: u64,
+}
+
+/// A series as it is stored. One point says all of its summary, and most series of a short run
+/// have one point: 37 bytes instead of 146.
+#[derive(Serialize, Deserialize)]
+enum StoredSeries {
+    Point(Edge, u64),
+    Points(Summary, u64),
+}
+
+impl SeriesRow {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        let mut whole = Vec::new();
+        codec::encode(&StoredSeries::Points(self.summary, self.span), &mut whole)?;
+        let Some(point) = self.summary.first.filter(|_| self.summary.count == 1) else {
+            return Ok(whole);
+        };
+        let mut short = Vec::new();
+        codec::encode(&StoredSeries::Point(point, self.span), &mut short)?;
+        let mut again = Vec::new();
+        let stored = StoredSeries::Points(Self::decode(&short)?.summary, self.span);
+        codec::encode(&stored, &mut again)?;
+        Ok(if again == whole { short } else { whole })
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Ok(match codec::decode(bytes)? {
+            StoredSeries::Points(summary, span) => Self { summary, span },
+            StoredSeries::Point(point, span) => {
+                let mut summary = Summary::default();
+                summary.add(point.step, point.stamp, point.value);
+                Self { summary, span }
+            }
+        })
+    }
+}
+
+/// Encodes a row by the crate's codec.
+pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, Malformed> {
+    let mut bytes = Vec::new();
+    codec::encode(row, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Encodes length and references of a blob.
+pub(super) fn encode_blob(bytes: u64, references: u32) -> Vec<u8> {
+    [&bytes.to_le_bytes()[..], &references.to_le_bytes()].concat()
+}
+
+/// Decodes length and references of a blob.
+pub(super) fn decode_blob(row: &[u8]) -> Result<(u64, u32), Malformed> {
+    let mut rest = Bytes(row);
+    Ok((rest.u64()?, rest.u32()?))
+}

@@ -1,0 +1,93 @@
+//! The tables of the index: what stands under which key, and who puts it there.
+//!
+//! A run is named by its *number*, a `u32` counted in order of arrival, not by its id: keys are 12
+//! bytes shorter, and the rows of a run that arrives late (by rsync) are appended all the same
+//! instead of being spread over the tree. A text is named by a number likewise. Both numbers are
+//! local to this file and never leave the store's folder.
+//!
+//! All rows are put by [`Writer`](super::Writer) and read by [`Snapshot`](super::Snapshot), in the
+//! encodings of `rows` and `columns`; all that are bytes end in a `checksum`. One version, in [`META`], speaks for all of them, for the
+//! whole file is made anew when it changes; so no row carries a version of its own.
+//!
+//! Versions: 1, the first.
+
+use redb::TableDefinition;
+
+/// Version of all tables and rows together.
+pub(super) const FORMAT: u32 = 1;
+
+/// What file this is: `format` u32, `store` text, `device` and `inode` u64, little-endian.
+///
+/// Written when the file is made. An index that finds itself under another device or inode was
+/// copied, maybe beside a committing writer, and is not trusted.
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// Run id → its number; numbers are 0, 1, 2, … without gaps.
+pub(super) const RUN_IDS: TableDefinition<u128, u32> = TableDefinition::new("run_ids");
+
+/// Page → [`RUN_ID_PAGE`] run ids of 16 bytes, little-endian, by number: all ids at once.
+pub(super) const RUN_ID_PAGES: TableDefinition<u32, &[u8]> = TableDefinition::new("run_id_pages");
+
+/// Run ids in a page: 4,000 bytes, so that a page of redb holds them and appending one is cheap.
+pub(super) const RUN_ID_PAGE: u32 = 250;
+
+/// Returns page and slot of a run's id.
+pub(super) fn run_id_place(run: u32) -> (u32, usize) {
+    (run / RUN_ID_PAGE, (run % RUN_ID_PAGE) as usize)
+}
+
+/// Run → `RunRow`.
+pub(super) const RUNS: TableDefinition<u32, &[u8]> = TableDefinition::new("runs");
+
+/// (run, name) → `ParamRow`.
+pub(super) const PARAMS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("params");
+
+/// (run, name) → `TagRow`.
+pub(super) const TAGS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("tags");
+
+/// (run, path) → `ArtifactRow`.
+pub(super) const ARTIFACTS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("artifacts");
+
+/// (run, metric) → `SeriesRow`.
+pub(super) const SERIES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("series");
+
+/// (run, metric, first step, n) → last step i64, then the chunk as `fold` gave it.
+///
+/// `n` counts chunks that begin at the same step. First and last are the smallest and the largest
+/// step of the chunk. No chunk of a series is wider than `SeriesRow::span`, so all that touch
+/// steps `a..=b` have a first step in `a - span ..= b`: that range is scanned.
+pub(super) const CHUNKS: TableDefinition<(u32, u32, i64, u32), &[u8]> =
+    TableDefinition::new("chunks");
+
+/// (run, axis) → steps and times that several chunks share, as `fold` gave them.
+pub(super) const AXES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("axes");
+
+/// (run, writer, segment) → `Segment`: the journal files that are folded.
+///
+/// A set, not a cursor, so that files may arrive in any order and each is folded once.
+pub(super) const SEGMENTS: TableDefinition<(u32, u64, u32), &[u8]> =
+    TableDefinition::new("segments");
+
+/// Journal folder → its modification time in nanoseconds when it was last listed in full.
+pub(super) const FOLDERS: TableDefinition<u8, i64> = TableDefinition::new("folders");
+
+/// Blob → its length in bytes u64, artifact rows that name it now u32. No row when none does.
+pub(super) const BLOBS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("blobs");
+
+/// Text → its number: names of metrics, params and tags, and texts that stand in columns.
+pub(super) const NAMES: TableDefinition<&str, u32> = TableDefinition::new("names");
+
+/// Number → text in UTF-8; numbers are 0, 1, 2, … without gaps.
+pub(super) const NAME_TEXTS: TableDefinition<u32, &[u8]> = TableDefinition::new("name_texts");
+
+/// (kind, name) → runs that have such a param, metric or tag.
+pub(super) const COLUMNS: TableDefinition<(u8, u32), u32> = TableDefinition::new("columns");
+
+/// (column, page) → cells of up to 2,000 runs, by number.
+pub(super) const COLUMN_PAGES: TableDefinition<(u64, u32), &[u8]> =
+    TableDefinition::new("column_pages");
+
+/// Run → cells that are not in their pages yet, (column u64, cell u64) ascending by column.
+///
+/// They hide what the pages say of the same run and column.
+pub(super) const RECENT_CELLS: TableDefinition<u32, &[u8]> = TableDefinition::new("recent_cells");
