@@ -44,7 +44,7 @@ pub(crate) fn value(text: &str) -> Result<Value, String> {
     let value = match value {
         "true" => 1.0,
         "false" => 0.0,
-        _ => value.parse().map_err(|_| {
+        _ => value.parse().map_err(|_not_a_float| {
             format!("the value is no number: {value:?}; text belongs in a param or a tag")
         })?,
     };
@@ -153,7 +153,7 @@ pub(crate) struct Better {
 
 impl Better {
     /// Returns the direction asked for, else a guess, of which the user is told.
-    pub(crate) fn resolve(self, metric: &str, messages: &super::print::Messages) -> Direction {
+    pub(crate) fn resolve(self, metric: &str, messages: super::print::Messages) -> Direction {
         match (self.min, self.max) {
             (true, _) => Direction::Min,
             (_, true) => Direction::Max,

@@ -165,7 +165,7 @@ fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
 
 fn ls(ctx: &Ctx, args: &LsArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
+    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
     let table = show::artifacts(&run);
     if table.is_empty() && matches!(ctx.out.format(), Format::Table | Format::Md) {
         ctx.messages().note("the run has no artifacts");
@@ -177,7 +177,7 @@ fn ls(ctx: &Ctx, args: &LsArgs) -> Outcome {
 
 fn get(ctx: &Ctx, args: &GetArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
+    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
     let mut wanted: BTreeMap<&str, &ArtifactRef> = BTreeMap::new();
     for name in &args.names {
         let found = select(&run, name);
@@ -330,7 +330,7 @@ fn to_stdout(ctx: &Ctx, store: &Store, wanted: &[&ArtifactRef]) -> Result<(), Fa
 
 fn verify(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let runs = runs_to_verify(ctx, &reader, args.run.as_deref())?;
+    let runs = runs_to_verify(&reader, args.run.as_deref())?;
     let mut uses: BTreeMap<BlobId, Vec<(&Run, &ArtifactRef)>> = BTreeMap::new();
     for run in &runs {
         for artifact in run.artifacts.values() {
@@ -403,9 +403,9 @@ fn verify(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
     Ok(FAILED)
 }
 
-fn runs_to_verify(ctx: &Ctx, reader: &Reader, run: Option<&str>) -> Result<Vec<Run>, Failure> {
+fn runs_to_verify(reader: &Reader, run: Option<&str>) -> Result<Vec<Run>, Failure> {
     match run {
-        Some(run) => Ok(vec![reader.run(ctx.find_run(reader, run)?)?]),
+        Some(run) => Ok(vec![reader.run(Ctx::find_run(reader, run)?)?]),
         None => Ok(reader.runs(&Query::default())?),
     }
 }

@@ -157,16 +157,13 @@ fn missing(reader: &Reader, args: &BestArgs) -> Failure {
 /// Whether the names differ by one letter added, left out, changed or swapped with its neighbour.
 fn is_one_slip_away(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let before = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let before = a.iter().zip(&b).take_while(|pair| pair.0 == pair.1).count();
     let (a, b) = (&a[before..], &b[before..]);
-    let after = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take_while(|(x, y)| x == y);
-    let after = after.count();
+    let backwards = a.iter().rev().zip(b.iter().rev());
+    let after = backwards.take_while(|pair| pair.0 == pair.1).count();
+    // What is left of each between their common beginning and end.
     match (&a[..a.len() - after], &b[..b.len() - after]) {
-        ([x, y], [v, w]) => x == w && y == v,
+        ([first, second], swapped @ [_, _]) => swapped == [*second, *first],
         (a, b) => a.len() <= 1 && b.len() <= 1,
     }
 }

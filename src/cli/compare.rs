@@ -119,7 +119,7 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
             Some(reader) => reader,
             none => none.insert(ctx.reader()?),
         };
-        runs.push(reader.run(ctx.find_run(reader, name)?)?);
+        runs.push(reader.run(Ctx::find_run(reader, name)?)?);
     }
     // Records alone need no store; of a run that still goes on they cannot tell how long.
     let now_us = reader.map_or(0, |reader| reader.now_us());
@@ -160,9 +160,10 @@ fn best(ctx: &Ctx, args: &CompareArgs, metric: &str, runs: &[Run]) -> Result<Bes
         let names: BTreeSet<&String> = runs.iter().flat_map(|run| run.metrics.keys()).collect();
         let names: Vec<&str> = names.into_iter().map(String::as_str).take(10).collect();
         let failure = Failure::new(format!("none of these runs has the metric {metric:?}"));
-        match names.is_empty() {
-            true => failure,
-            false => failure.hint(format!("they have {}", names.join(", "))),
+        if names.is_empty() {
+            failure
+        } else {
+            failure.hint(format!("they have {}", names.join(", ")))
         }
     })
 }
@@ -319,10 +320,9 @@ fn same_params(runs: &[Run]) -> Option<String> {
         let param = escape(param);
         if text.chars().count() + param.chars().count() > SAME_CHARS_MAX {
             let more = number::count((same.len() - at) as u64);
-            text.push_str(&format!(
-                "{}… and {more} more (--all)",
-                if at > 0 { " " } else { "" }
-            ));
+            text.push_str(if at > 0 { " … and " } else { "… and " });
+            text.push_str(&more);
+            text.push_str(" more (--all)");
             break;
         }
         text.push_str(if at > 0 { ", " } else { "" });

@@ -35,7 +35,7 @@ const FOLD_BUDGET: Duration = Duration::from_millis(200);
 pub(crate) struct Global {
     /// Folder of the store
     ///
-    /// Without it the store is $TRACKER_STORE, else the nearest `.tracker` in this folder or one
+    /// Without it the store is $`TRACKER_STORE`, else the nearest `.tracker` in this folder or one
     /// above it. Where there is none, `run`, `start` and `import` make `.tracker` here.
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -77,7 +77,7 @@ impl Ctx {
         }
     }
 
-    pub(crate) fn messages(&self) -> &Messages {
+    pub(crate) fn messages(&self) -> Messages {
         self.out.messages()
     }
 
@@ -103,15 +103,16 @@ impl Ctx {
 
     /// Opens the store, and makes it first if there is none.
     pub(crate) fn store_or_create(&self) -> Result<&Store, Failure> {
-        self.open(|| match self.named_store() {
-            Some(path) => match open_named(&path) {
-                // Nothing there, or an empty folder: the library knows whether it may be made.
-                Err(error) if error.is_missing() || matches!(error, Error::NotAStore(_)) => {
-                    Ok(Store::open_or_create(&path)?)
+        self.open(|| {
+            if let Some(path) = self.named_store() {
+                match open_named(&path) {
+                    // Nothing there, or an empty folder: the library knows whether it may be made.
+                    Err(error) if error.is_missing() || matches!(error, Error::NotAStore(_)) => {
+                        Ok(Store::open_or_create(&path)?)
+                    }
+                    opened => Ok(opened?),
                 }
-                opened => Ok(opened?),
-            },
-            None => {
+            } else {
                 let here = here()?;
                 let path = Store::find(&here).unwrap_or_else(|| here.join(FOLDER));
                 Ok(Store::open_or_create(&path)?)
@@ -146,7 +147,7 @@ impl Ctx {
     }
 
     /// Finds the run that the user names.
-    pub(crate) fn find_run(&self, reader: &Reader, text: &str) -> Result<RunId, Failure> {
+    pub(crate) fn find_run(reader: &Reader, text: &str) -> Result<RunId, Failure> {
         if text == THIS {
             return this_run();
         }
@@ -185,7 +186,7 @@ fn open_named(path: &Path) -> Result<Store, Error> {
     match Store::open(path) {
         // The folder above the store is meant often enough.
         Err(error) if path.join(FOLDER).is_dir() => {
-            Store::open(&path.join(FOLDER)).map_err(|_| error)
+            Store::open(&path.join(FOLDER)).map_err(|_above| error)
         }
         opened => opened,
     }

@@ -45,18 +45,17 @@ pub(crate) struct ExportArgs {
 pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
     let format = format(ctx, args)?;
     let reader = ctx.reader()?;
-    let runs = match &args.filter {
-        Some(filter) => reader.runs(&Query {
+    let runs = if let Some(filter) = &args.filter {
+        reader.runs(&Query {
             filter: Some(filter.clone()),
             ..Query::default()
-        })?,
-        None => {
-            let find = |name: &String| Ok(reader.run(ctx.find_run(&reader, name)?)?);
-            args.runs
-                .iter()
-                .map(find)
-                .collect::<Result<Vec<Run>, Failure>>()?
-        }
+        })?
+    } else {
+        let find = |name: &String| Ok(reader.run(Ctx::find_run(&reader, name)?)?);
+        args.runs
+            .iter()
+            .map(find)
+            .collect::<Result<Vec<Run>, Failure>>()?
     };
     match &args.output {
         None => ctx.out.write(|out| write(&reader, &runs, format, out))?,
@@ -94,11 +93,10 @@ fn write(
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let now_us = reader.now_us();
-    match format {
-        Format::Csv => listing::table(runs, &listing::all_fields(runs), now_us).write_csv(out),
-        _ => {
-            let runs = runs.iter().map(|run| shim::run_to_json(run, now_us));
-            super::print::write_json(out, runs, format != Format::Jsonl)
-        }
+    if format == Format::Csv {
+        listing::table(runs, &listing::all_fields(runs), now_us).write_csv(out)
+    } else {
+        let runs = runs.iter().map(|run| shim::run_to_json(run, now_us));
+        super::print::write_json(out, runs, format != Format::Jsonl)
     }
 }

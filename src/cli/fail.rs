@@ -70,7 +70,7 @@ impl Failure {
     }
 
     /// Standard output cannot be written.
-    pub(crate) fn output(error: io::Error) -> Self {
+    pub(crate) fn output(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::BrokenPipe,
             _ => Self::new(format!("cannot write to standard output: {error}")),
@@ -83,7 +83,7 @@ impl Failure {
     }
 
     /// Says it on standard error and returns the exit code.
-    pub(crate) fn report(&self, messages: &Messages) -> u8 {
+    pub(crate) fn report(&self, messages: Messages) -> u8 {
         match self {
             Self::BrokenPipe => 0,
             Self::Said {
@@ -92,12 +92,16 @@ impl Failure {
                 code,
             } => {
                 messages.error(message);
-                hints.iter().for_each(|hint| messages.hint(hint));
+                for hint in hints {
+                    messages.hint(hint);
+                }
                 *code
             }
             Self::Library(error) => {
                 messages.error(message(error));
-                hints(error).iter().for_each(|hint| messages.hint(hint));
+                for hint in hints(error) {
+                    messages.hint(hint);
+                }
                 FAILED
             }
         }
@@ -119,12 +123,12 @@ fn message(error: &Error) -> String {
         }
         Error::Ambiguous { runs, .. } => {
             let shown = runs.iter().take(CANDIDATES_MAX);
-            let mut text = error.to_string();
-            shown.for_each(|run| text.push_str(&format!("\n  {}", escape(run))));
+            let mut lines = vec![error.to_string()];
+            lines.extend(shown.map(|run| format!("  {}", escape(run))));
             if runs.len() > CANDIDATES_MAX {
-                text.push_str(&format!("\n  … and {} more", runs.len() - CANDIDATES_MAX));
+                lines.push(format!("  … and {} more", runs.len() - CANDIDATES_MAX));
             }
-            text
+            lines.join("\n")
         }
         _ => error.to_string(),
     }
@@ -223,10 +227,10 @@ mod tests {
     #[test]
     fn a_broken_pipe_is_no_failure() {
         let gone = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(matches!(Failure::output(gone), Failure::BrokenPipe));
+        assert!(matches!(Failure::output(&gone), Failure::BrokenPipe));
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert!(matches!(
-            Failure::output(full),
+            Failure::output(&full),
             Failure::Said { code: 1, .. }
         ));
     }

@@ -135,9 +135,10 @@ impl Field {
             let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
             let name = format!("{}.{}", part(2), part(3));
             let with_stat = format!("{}({name})", part(1));
-            let field = match STATS.iter().any(|(stat, _)| *stat == part(1)) {
-                true => Self::parse(&with_stat),
-                false => Self::parse(&name),
+            let field = if STATS.iter().any(|(stat, _)| *stat == part(1)) {
+                Self::parse(&with_stat)
+            } else {
+                Self::parse(&name)
             };
             if let Ok(field) = field
                 && !fields.contains(&field)
@@ -179,9 +180,8 @@ impl Field {
             Self::Attribute(Attribute::Id | Attribute::Status) => column,
             Self::Attribute(Attribute::Name) => column.elastic(12),
             Self::Attribute(Attribute::Start | Attribute::End) => column.optional(),
-            Self::Attribute(Attribute::Duration) => column.right().optional(),
+            Self::Attribute(Attribute::Duration) | Self::Metric(..) => column.right().optional(),
             Self::Attribute(_) => column.elastic(10).optional(),
-            Self::Metric(..) => column.right().optional(),
             Self::Param(_) | Self::Tag(_) | Self::Named(_) => column.elastic(8).optional(),
         }
     }

@@ -85,7 +85,7 @@ pub(crate) fn run(ctx: &Ctx, args: ImportArgs) -> Outcome {
                 let path = missing.display();
                 bar.suspend(|| {
                     ctx.messages()
-                        .warning(format!("artifact is not there: {path}"))
+                        .warning(format!("artifact is not there: {path}"));
                 });
             }
             let missing: Vec<String> = stored
@@ -98,9 +98,10 @@ pub(crate) fn run(ctx: &Ctx, args: ImportArgs) -> Outcome {
             table.push(vec![
                 Cell::new(&stored.id.short(), stored.id.to_string()),
                 Cell::text(&imported.run.info.name),
-                match stored.is_new {
-                    true => Cell::text("new").look(Look::Good),
-                    false => Cell::text("unchanged").look(Look::Dim),
+                if stored.is_new {
+                    Cell::text("new").look(Look::Good)
+                } else {
+                    Cell::text("unchanged").look(Look::Dim)
                 },
                 Cell::count(stored.points),
                 match missing.len() {

@@ -45,7 +45,7 @@ pub(crate) struct LsArgs {
 
 fn status(text: &str) -> Result<Status, String> {
     text.parse()
-        .map_err(|_| "want running, completed, failed or unknown".to_owned())
+        .map_err(|_long| "want running, completed, failed or unknown".to_owned())
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {

@@ -126,14 +126,14 @@ pub(crate) fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             let _ = ctx.out.flush(); // what was answered before it failed
-            ExitCode::from(failure.report(&messages))
+            ExitCode::from(failure.report(messages))
         }
     }
 }
 
 fn dispatch(ctx: &Ctx, command: Command) -> Outcome {
     match command {
-        Command::Run(args) => run::run(ctx, args),
+        Command::Run(args) => run::run(ctx, &args),
         Command::Start(args) => start::run(ctx, &args),
         Command::Log(args) => log::run(ctx, &args),
         Command::Param(args) => param::run(ctx, &args),

@@ -87,7 +87,7 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
     };
     let mut all = Vec::new();
     for name in std::iter::once(&args.run).chain(&args.with) {
-        let run = reader.run(ctx.find_run(&reader, name)?)?;
+        let run = reader.run(Ctx::find_run(&reader, name)?)?;
         for metric in &args.metrics {
             // A run beside the first may lack one of the metrics.
             if !all.is_empty() && args.with.contains(name) && !run.metrics.contains_key(metric) {
@@ -206,9 +206,10 @@ fn write_csv(out: &mut dyn Write, all: &[Series], named: bool) -> io::Result<()>
         if named { "run,metric," } else { "" }
     )?;
     for series in all {
-        let whose = match named {
-            true => format!("{},{},", series.run.id, csv_quoted(&series.metric)),
-            false => String::new(),
+        let whose = if named {
+            format!("{},{},", series.run.id, csv_quoted(&series.metric))
+        } else {
+            String::new()
         };
         for point in &series.points {
             write!(
@@ -252,12 +253,11 @@ fn write_columns(out: &mut dyn Write, all: &[Series], named: bool) -> io::Result
     }
     writeln!(out, "{:>step_width$}  {:<23}  VALUE", "STEP", "TIME (UTC)")?;
     for series in all {
-        let whose = match named {
-            true => {
-                let (run, metric) = (series.run.id.short(), escape(&series.metric));
-                format!("{run}  {metric:<metric_width$}  ")
-            }
-            false => String::new(),
+        let whose = if named {
+            let (run, metric) = (series.run.id.short(), escape(&series.metric));
+            format!("{run}  {metric:<metric_width$}  ")
+        } else {
+            String::new()
         };
         for point in &series.points {
             let time = number::exact_time(point.time_us);

@@ -54,7 +54,7 @@ fn whole(value: f64) -> Option<i64> {
         clippy::cast_possible_truncation,
         reason = "checked to be whole and in range"
     )]
-    (value.trunc() == value && value.abs() < 9e15).then_some(value as i64)
+    (value.fract().abs() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }
 
 fn flatten(

@@ -39,7 +39,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
+    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
     match ctx.out.format() {
         Format::Table => screen(ctx, &reader, &run)?,
         Format::Md => markdown(ctx, &reader, &run)?,
@@ -138,12 +138,13 @@ fn command_line(command: &[String]) -> Option<String> {
     let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%^".contains(c);
     let quoted: Vec<String> = command
         .iter()
-        .map(
-            |argument| match argument.chars().all(plain) && !argument.is_empty() {
-                true => argument.clone(),
-                false => format!("'{}'", argument.replace('\'', "'\\''")),
-            },
-        )
+        .map(|argument| {
+            if argument.chars().all(plain) && !argument.is_empty() {
+                argument.clone()
+            } else {
+                format!("'{}'", argument.replace('\'', "'\\''"))
+            }
+        })
         .collect();
     (!quoted.is_empty()).then(|| quoted.join(" "))
 }

@@ -86,9 +86,10 @@ pub(crate) fn run(ctx: &Ctx, _args: &StatArgs) -> Outcome {
             .filter(|(_, count)| *count > 0)
             .map(|(status, count)| format!("{} {status}", number::count(count)))
             .collect();
-        let by_status = match by_status.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", by_status.join(", ")),
+        let by_status = if by_status.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", by_status.join(", "))
         };
         let path = store.path().to_string_lossy();
         ctx.out

@@ -111,8 +111,8 @@ impl Output {
     }
 
     /// Returns what talks to the user beside the answer.
-    pub(crate) fn messages(&self) -> &Messages {
-        &self.stderr
+    pub(crate) fn messages(&self) -> Messages {
+        self.stderr
     }
 
     /// Writes to standard output through `write`.
@@ -120,7 +120,7 @@ impl Output {
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        write(&mut *self.stdout.borrow_mut()).map_err(Failure::output)
+        write(&mut *self.stdout.borrow_mut()).map_err(|error| Failure::output(&error))
     }
 
     /// Writes one line to standard output, as it is.
@@ -179,9 +179,10 @@ pub(crate) fn write_json<T: Serialize>(
     values: impl Iterator<Item = T>,
     array: bool,
 ) -> io::Result<()> {
-    let (open, between, close) = match array {
-        true => ("[", ",\n", "]\n"),
-        false => ("", "\n", ""),
+    let (open, between, close) = if array {
+        ("[", ",\n", "]\n")
+    } else {
+        ("", "\n", "")
     };
     out.write_all(open.as_bytes())?;
     let mut any = false;
@@ -211,31 +212,31 @@ impl Messages {
     }
 
     /// Says a thing without a label: progress, a summary.
-    pub(crate) fn say(&self, text: impl Display) {
+    pub(crate) fn say(self, text: impl Display) {
         self.write("", Style::new(), &text.to_string());
     }
 
-    pub(crate) fn note(&self, text: impl Display) {
+    pub(crate) fn note(self, text: impl Display) {
         let style = AnsiColor::Cyan.on_default();
         self.write("note", style, &text.to_string());
     }
 
-    pub(crate) fn warning(&self, text: impl Display) {
+    pub(crate) fn warning(self, text: impl Display) {
         let style = AnsiColor::Yellow.on_default().bold();
         self.write("warning", style, &text.to_string());
     }
 
-    pub(crate) fn error(&self, text: impl Display) {
+    pub(crate) fn error(self, text: impl Display) {
         let style = AnsiColor::Red.on_default().bold();
         self.write("error", style, &text.to_string());
     }
 
-    pub(crate) fn hint(&self, text: impl Display) {
+    pub(crate) fn hint(self, text: impl Display) {
         let style = AnsiColor::Cyan.on_default();
         self.write("hint", style, &text.to_string());
     }
 
-    fn write(&self, label: &str, style: Style, text: &str) {
+    fn write(self, label: &str, style: Style, text: &str) {
         let text = escape_lines(text);
         let label = match (label.is_empty(), self.colour) {
             (true, _) => String::new(),

@@ -11,7 +11,7 @@ pub(crate) fn compact(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    if value == value.trunc() && value.abs() < 1e15 {
+    if value.fract().abs() == 0.0 && value.abs() < 1e15 {
         return format!("{value:.0}");
     }
     // Rounded to six digits first: 0.99999999 has the exponent of 1.

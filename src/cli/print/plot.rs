@@ -61,8 +61,9 @@ pub(crate) fn plot(curves: &[Curve], width: usize, height: usize, colour: bool) 
         text.push_str(format!("{label:>margin$} {axis}{line}").trim_end());
         text.push('\n');
     }
-    text.push_str(&format!("{:>margin$} └{}\n", "", "─".repeat(columns)));
-    text.push_str(&format!("{:>margin$}  {}\n", "", x_labels(x, columns)));
+    let left = " ".repeat(margin + 1);
+    text.push_str(&[&left, "└", &"─".repeat(columns), "\n"].concat());
+    text.push_str(&[&left, " ", &x_labels(x, columns), "\n"].concat());
     for (at, curve) in curves.iter().enumerate() {
         text.push_str(&legend(at, curve, colour, plain_marks));
     }
@@ -159,9 +160,10 @@ fn x_labels(x: Range, columns: usize) -> String {
 }
 
 fn legend(at: usize, curve: &Curve, colour: bool, plain_marks: bool) -> String {
-    let mark = match plain_marks {
-        true => MARKS[at % MARKS.len()].to_string(),
-        false => "──".to_owned(),
+    let mark = if plain_marks {
+        MARKS[at % MARKS.len()].to_string()
+    } else {
+        "──".to_owned()
     };
     let mark = if colour { painted(at, &mark) } else { mark };
     let left_out = curve

@@ -210,15 +210,19 @@ impl Table {
         if colour {
             table.enforce_styling();
         }
-        let align = |column: &Column| match column.right {
-            true => CellAlignment::Right,
-            false => CellAlignment::Left,
+        let align = |column: &Column| {
+            if column.right {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            }
         };
         let titles = self.columns.iter().map(|column| {
             let cell = comfy_table::Cell::new(&column.title).set_alignment(align(column));
-            match colour && column.bold {
-                true => cell.add_attribute(Attribute::Bold),
-                false => cell,
+            if colour && column.bold {
+                cell.add_attribute(Attribute::Bold)
+            } else {
+                cell
             }
         });
         let mut header = comfy_table::Row::from(titles.collect::<Vec<_>>());

@@ -37,7 +37,7 @@ const NOT_EXECUTABLE: u8 = 126;
 ///
 /// Starts a run, runs the program with its own input and output, and finishes the run with the
 /// program's fate: completed if it exits with 0, else failed. The program finds the store and the
-/// run in TRACKER_STORE and TRACKER_RUN_ID; what it logs joins this run. Command line, folder,
+/// run in `TRACKER_STORE` and `TRACKER_RUN_ID`; what it logs joins this run. Command line, folder,
 /// code and machine are recorded, with secrets masked.
 ///
 /// Signals are passed on to the program, and the run is finished after it.
@@ -63,7 +63,7 @@ pub(crate) struct RunArgs {
     command: Vec<OsString>,
 }
 
-pub(crate) fn run(ctx: &Ctx, args: RunArgs) -> Outcome {
+pub(crate) fn run(ctx: &Ctx, args: &RunArgs) -> Outcome {
     let store = ctx.store_or_create()?;
     let mut options = args.new_run.options(ctx)?;
     options.environment = Some(environment_of(&args.command));
@@ -79,7 +79,7 @@ pub(crate) fn run(ctx: &Ctx, args: RunArgs) -> Outcome {
     let said = Said {
         quiet: args.quiet,
         run: format!("run {} {}", writer.id().short(), writer.name()),
-        messages: *ctx.messages(),
+        messages: ctx.messages(),
     };
     said.say("");
     if let Some(signal) = signals.came_early() {
@@ -146,7 +146,7 @@ fn follow(mut child: Child, signals: Signals, writer: RunWriter, said: &Said) ->
         (Err(error), 0) => Err(error.into()),
         (Err(error), code) => {
             // The program's own failure is what the caller has to hear.
-            let _ = Failure::from(error).report(&said.messages);
+            let _ = Failure::from(error).report(said.messages);
             Ok(code)
         }
     }
