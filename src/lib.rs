@@ -13,6 +13,7 @@
 #[doc(hidden)]
 pub mod blob;
 pub mod capture;
+pub mod check;
 #[doc(hidden)]
 pub mod chunk;
 #[doc(hidden)]

@@ -18,7 +18,7 @@ const SILENCE_US: i64 = 300_000_000;
 
 /// What is known of a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Liveness {
+pub(crate) enum Liveness {
     /// It lives.
     Alive,
     /// It has died, or has let go.
@@ -30,7 +30,7 @@ pub enum Liveness {
 /// Tells whether the writer of the segment at `path` lives.
 ///
 /// - `process`: who the segment says writes it; none if nothing stands there yet
-pub fn of_writer(
+pub(crate) fn of_writer(
     sys: &dyn Sys,
     file_system: FileSystem,
     path: &Path,

@@ -205,6 +205,11 @@ impl Snapshot {
         }
     }
 
+    /// Returns the path of the index.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the number of runs; their numbers are all below it.
     ///
     /// # Errors

@@ -59,14 +59,14 @@ pub struct RunRow {
 
 impl RunRow {
     /// Takes in a start: the earliest stays.
-    pub(super) fn start(&mut self, info: &RunInfo, stamp: Stamp) {
+    pub(crate) fn start(&mut self, info: &RunInfo, stamp: Stamp) {
         if self.info.as_ref().is_none_or(|(_, old)| stamp < *old) {
             self.info = Some((info.clone(), stamp));
         }
     }
 
     /// Takes in an opening: the latest of an owner or a detached writer stays.
-    pub(super) fn open(&mut self, role: Role, stamp: Stamp) {
+    pub(crate) fn open(&mut self, role: Role, stamp: Stamp) {
         let ends_with_it = match role {
             Role::Owner | Role::Detached => true,
             Role::Member => false,
@@ -77,21 +77,21 @@ impl RunRow {
     }
 
     /// Takes in an end: the latest stays.
-    pub(super) fn finish(&mut self, finish: &Finish, stamp: Stamp) {
+    pub(crate) fn finish(&mut self, finish: &Finish, stamp: Stamp) {
         if self.finished.as_ref().is_none_or(|(old, _)| stamp > *old) {
             self.finished = Some((stamp, finish.clone()));
         }
     }
 
     /// Takes in a note: the latest stays.
-    pub(super) fn annotate(&mut self, text: &str, stamp: Stamp) {
+    pub(crate) fn annotate(&mut self, text: &str, stamp: Stamp) {
         if self.note.as_ref().is_none_or(|(old, _)| stamp > *old) {
             self.note = Some((stamp, text.to_owned()));
         }
     }
 
     /// Takes in the earliest and latest time of some records.
-    pub(super) fn span(&mut self, first_us: i64, last_us: i64) {
+    pub(crate) fn span(&mut self, first_us: i64, last_us: i64) {
         let (first, last) = self.times_us.unwrap_or((first_us, last_us));
         self.times_us = Some((first.min(first_us), last.max(last_us)));
     }
@@ -134,7 +134,7 @@ pub struct ParamRow {
 impl ParamRow {
     /// Takes in another record. Winner and first differing record are all that any later record
     /// can be compared with, so nothing that was forgotten would have mattered.
-    pub(super) fn merge(&mut self, value: &ParamValue, stamp: Stamp) {
+    pub(crate) fn merge(&mut self, value: &ParamValue, stamp: Stamp) {
         let same = self.value == *value;
         if stamp < self.stamp {
             if !same {

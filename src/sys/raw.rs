@@ -57,11 +57,6 @@ impl Map {
         }
     }
 
-    /// Makes a range survive a power cut.
-    pub(crate) fn sync_range(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.0.flush_range(offset, len)
-    }
-
     /// Touches each page by writing, so that no store of the caller waits for a fault.
     pub fn touch(&mut self) {
         for page in self.0.chunks_mut(4096) {

@@ -1,0 +1,321 @@
+//! Walks journal, index and blobs, and tells all that is not as it was written.
+//!
+//! Nothing is changed: damage is data here, the same that an error would carry.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::blob::Blobs;
+use crate::error::Damage;
+use crate::error::Error;
+use crate::error::Result;
+use crate::fold::Folder;
+use crate::fold::Progress;
+use crate::fold::SLOWED_TAG;
+use crate::index::Opened;
+use crate::index::RunNumber;
+use crate::index::Snapshot;
+use crate::journal::Event;
+use crate::journal::Folders;
+use crate::journal::SegmentId;
+use crate::journal::files::LiveKind;
+use crate::journal::rows;
+use crate::journal::sealed::Sealed;
+use crate::model::BlobId;
+use crate::model::RunId;
+use crate::query::Query;
+use crate::query::Reader;
+use crate::sys::Open;
+use crate::sys::Stat;
+
+/// What a check found.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// Segments read.
+    pub segments: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Blobs read.
+    pub blobs: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Records of a kind that this version does not know; they are kept.
+    pub unknown_records: u64,
+    /// What is damaged in journal and blobs, with the runs that it touches.
+    pub damage: Vec<(Damage, Vec<RunId>)>,
+    /// What of the index is not as the journal says; `rebuild` mends it.
+    pub index: Vec<String>,
+    /// Files that lie about: what was being made when its maker died, and what is none of ours.
+    pub strays: Vec<std::path::PathBuf>,
+}
+
+impl CheckReport {
+    /// Whether all is as it was written.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty() && self.index.is_empty()
+    }
+}
+
+/// Size of one part of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartStat {
+    /// Files.
+    pub files: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+    /// What they take on the disk, in bytes.
+    pub allocated: u64,
+}
+
+impl PartStat {
+    fn add(&mut self, stat: &Stat) {
+        self.files += 1;
+        self.bytes += stat.len;
+        self.allocated += stat.allocated;
+    }
+}
+
+/// The size of a store and its parts.
+#[derive(Clone, Debug, Default)]
+pub struct StoreStat {
+    /// The store's id.
+    pub id: String,
+    /// Runs by status.
+    pub runs: BTreeMap<&'static str, u64>,
+    /// Series.
+    pub series: u64,
+    /// Points.
+    pub points: u64,
+    /// Sealed and settled segments.
+    pub journal: PartStat,
+    /// Segments being appended, or not folded yet.
+    pub live: PartStat,
+    /// The index.
+    pub index: PartStat,
+    /// Artifacts' bytes.
+    pub blobs: PartStat,
+    /// Runs whose disk or core did not keep up, as their writers noted.
+    pub slowed: Vec<(RunId, String)>,
+}
+
+/// Measures the store.
+pub(crate) fn stat(
+    folder: &Folder<'_>,
+    blobs: &Blobs,
+    reader: &Reader,
+    id: &str,
+) -> Result<StoreStat> {
+    let folders = folder.folders;
+    let mut stat = StoreStat { id: id.to_owned(), ..StoreStat::default() };
+    for run in reader.runs(&Query::default())? {
+        *stat.runs.entry(run.status.as_str()).or_default() += 1;
+        stat.series += run.metrics.len() as u64;
+        stat.points += run.metrics.values().map(|summary| summary.count).sum::<u64>();
+        if let Some(why) = run.tags.get(SLOWED_TAG) {
+            stat.slowed.push((run.id, why.clone()));
+        }
+    }
+    let add = |part: &mut PartStat, path: &Path| match folders.sys.stat(path) {
+        Err(error) if error.is_missing() => Ok(()), // sealed or moved meanwhile
+        found => found.map(|found| part.add(&found)),
+    };
+    for file in folders.list_live()? {
+        add(&mut stat.live, &file.path)?;
+    }
+    for (number, _) in folders.list_folders()? {
+        for id in folders.list_folder(number)? {
+            add(&mut stat.journal, &folders.settled(&id))?;
+        }
+    }
+    add(&mut stat.index, folder.index.path())?;
+    for listed in blobs.list()?.blobs {
+        stat.blobs.add(&listed.stat);
+    }
+    Ok(stat)
+}
+
+/// Reads all of the store.
+pub(crate) fn check(
+    folder: &Folder<'_>,
+    blobs: &Blobs,
+    reader: &Reader,
+    progress: Progress<'_>,
+) -> Result<CheckReport> {
+    let folders = folder.folders;
+    let mut files = Vec::new();
+    let mut report = CheckReport::default();
+    for file in folders.list_live()? {
+        match file.kind {
+            LiveKind::Unfinished => report.strays.push(file.path),
+            LiveKind::Rows | LiveKind::Sealed => files.push((file.id, file.path)),
+        }
+    }
+    for (number, _) in folders.list_folders()? {
+        let ids = folders.list_folder(number)?;
+        files.extend(ids.into_iter().map(|id| (id, folders.settled(&id))));
+    }
+    let listing = blobs.list()?;
+    report.strays.extend(listing.temporary.into_iter().map(|(path, _)| path));
+    report.strays.extend(listing.strange);
+    let len = |path: &Path| folders.sys.stat(path).map_or(0, |stat| stat.len);
+    let total = files.iter().map(|(_, path)| len(path)).sum::<u64>()
+        + listing.blobs.iter().map(|listed| listed.stat.len).sum::<u64>();
+    let mut walk = Walk { report, total, progress, named: BTreeMap::new() };
+    let mut sealed = Vec::new();
+    for (id, path) in files {
+        let bytes = len(&path);
+        let is_rows = path.extension().is_some_and(|ending| ending == "seg");
+        let checked = if is_rows {
+            walk.rows(folders, &id, &path)
+        } else {
+            walk.sealed(folders, &id, &path).map(|file| sealed.extend(file))
+        };
+        walk.found(checked, id.run)?;
+        walk.advance(bytes);
+    }
+    for listed in &listing.blobs {
+        let owners = walk.named.remove(&listed.blob).unwrap_or_default();
+        match blobs.verify(listed.blob) {
+            Ok(_) => {}
+            Err(Error::Corrupt(damage)) => {
+                walk.report.damage.push((*damage, owners.into_iter().collect()));
+            }
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
+        }
+        walk.report.blobs += 1;
+        walk.advance(listed.stat.len);
+    }
+    // What records name and nothing is there for.
+    for (blob, owners) in std::mem::take(&mut walk.named) {
+        let damage = Damage::new(&blobs.path(blob), 0, "blob", "it is missing");
+        walk.report.damage.push((damage, owners.into_iter().collect()));
+    }
+    let mut report = walk.report;
+    report.index = compare_index(folder, reader, &sealed)?;
+    Ok(report)
+}
+
+struct Walk<'a> {
+    report: CheckReport,
+    total: u64,
+    progress: Progress<'a>,
+    /// Blobs that records name, and the runs whose records do.
+    named: BTreeMap<BlobId, BTreeSet<RunId>>,
+}
+
+impl Walk<'_> {
+    fn advance(&mut self, bytes: u64) {
+        self.report.bytes += bytes;
+        (self.progress)(self.report.bytes.min(self.total), self.total);
+    }
+
+    fn found(&mut self, checked: Result<()>, run: RunId) -> Result<()> {
+        match checked {
+            Err(Error::Corrupt(damage)) => self.report.damage.push((*damage, vec![run])),
+            Err(error) if error.is_missing() => {} // sealed or moved meanwhile
+            checked => return checked,
+        }
+        Ok(())
+    }
+
+    fn take_events<'e>(&mut self, run: RunId, events: impl Iterator<Item = &'e Event>) {
+        for event in events {
+            if let Event::Artifact(artifact) = event {
+                self.named.entry(artifact.blob).or_default().insert(run);
+            }
+        }
+    }
+
+    fn rows(&mut self, folders: &Folders, id: &SegmentId, path: &Path) -> Result<()> {
+        let file = folders.sys.open(path, Open::Read)?;
+        let rows = rows::read(&*file, id)?;
+        self.report.segments += 1;
+        self.report.points +=
+            rows.groups.iter().map(|group| group.values.len() as u64).sum::<u64>();
+        self.report.unknown_records += rows.unknown.len() as u64;
+        self.take_events(id.run, rows.events.iter().map(|row| &row.event));
+        let damage = rows.damage.into_iter().map(|damage| (damage, vec![id.run]));
+        self.report.damage.extend(damage);
+        Ok(())
+    }
+
+    fn sealed(
+        &mut self,
+        folders: &Folders,
+        id: &SegmentId,
+        path: &Path,
+    ) -> Result<Option<(SegmentId, [u8; 32])>> {
+        let file = folders.sys.open(path, Open::Read)?;
+        let sealed = Sealed::open(file.into(), id)?;
+        sealed.verify()?;
+        self.report.segments += 1;
+        self.report.points += sealed.footer.points;
+        self.report.unknown_records += u64::from(sealed.footer.unknown_count);
+        self.take_events(id.run, sealed.events()?.iter().map(|row| &row.event));
+        let settled = path == folders.settled(id);
+        Ok(settled.then_some((*id, sealed.hash)))
+    }
+}
+
+/// Tells what of the index is not as the sealed files say.
+fn compare_index(
+    folder: &Folder<'_>,
+    reader: &Reader,
+    sealed: &[(SegmentId, [u8; 32])],
+) -> Result<Vec<String>> {
+    let snapshot = match folder.index.read()? {
+        Opened::Reader(snapshot) => snapshot,
+        Opened::Missing if sealed.is_empty() => return Ok(Vec::new()),
+        Opened::Missing => return Ok(vec!["there is none".to_owned()]),
+        Opened::NeedsMending => {
+            return Ok(vec!["a process was killed while it wrote it".to_owned()]);
+        }
+        Opened::Busy => return Ok(vec!["it did not answer in time".to_owned()]),
+        Opened::Foreign(why) | Opened::Damaged(why) => return Ok(vec![why]),
+    };
+    let mut found = reader.warnings().to_vec();
+    match compare(&snapshot, sealed, &mut found) {
+        Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
+        compared => compared?,
+    }
+    drop(snapshot);
+    // redb checks its own pages only when it is opened to write, under the lock that needs.
+    match folder.try_lock() {
+        Ok(Some(_lock)) => match folder.index.verify() {
+            Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
+            verified => verified?,
+        },
+        Ok(None) => {}
+        Err(error) if error.is_read_only() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(found)
+}
+
+fn compare(
+    snapshot: &Snapshot,
+    sealed: &[(SegmentId, [u8; 32])],
+    found: &mut Vec<String>,
+) -> Result<()> {
+    let mut folded = BTreeMap::new();
+    let ids = snapshot.run_ids()?;
+    for segment in snapshot.segments(0..=u32::MAX)? {
+        let RunNumber(number) = segment.run;
+        if let Some(run) = ids.get(number as usize) {
+            let id = SegmentId { run: *run, writer: segment.writer, seq: segment.seq };
+            folded.insert(id, segment.segment.hash);
+        }
+    }
+    for (id, hash) in sealed {
+        match folded.remove(id) {
+            Some(known) if known == *hash => {}
+            Some(_) => found.push(format!("segment {} was folded from other bytes", id.stem())),
+            None => {} // a reader finds it, and the next fold takes it in
+        }
+    }
+    let gone = folded.keys().map(|id| format!("segment {} is gone from the journal", id.stem()));
+    found.extend(gone);
+    Ok(())
+}

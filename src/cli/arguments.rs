@@ -1,0 +1,251 @@
+//! Arguments that several commands share, as typed and as meant.
+
+use tracker::model::ParamValue;
+
+/// A param as typed: `lr=0.1`.
+#[derive(Clone, Debug)]
+pub(crate) struct Param {
+    pub(crate) key: String,
+    pub(crate) value: ParamValue,
+}
+
+/// A tag as typed: `team=vision`.
+#[derive(Clone, Debug)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+/// A value of a metric as typed: `loss=0.31`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Value {
+    pub(crate) metric: String,
+    pub(crate) value: f64,
+}
+
+pub(crate) fn param(text: &str) -> Result<Param, String> {
+    let (key, value) = assignment(text)?;
+    Ok(Param {
+        key: key.to_owned(),
+        value: ParamValue::parse(value),
+    })
+}
+
+pub(crate) fn tag(text: &str) -> Result<Tag, String> {
+    let (key, value) = assignment(text)?;
+    Ok(Tag {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+pub(crate) fn value(text: &str) -> Result<Value, String> {
+    let (metric, value) = assignment(text)?;
+    let value = match value {
+        "true" => 1.0,
+        "false" => 0.0,
+        _ => value.parse().map_err(|_not_a_float| {
+            format!("the value is no number: {value:?}; text belongs in a param or a tag")
+        })?,
+    };
+    let metric = metric.to_owned();
+    Ok(Value { metric, value })
+}
+
+/// Splits at the first `=`, so that a value may have more of them.
+fn assignment(text: &str) -> Result<(&str, &str), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("there is no name before the `=`".to_owned()),
+        Some((key, value)) => Ok((key.trim(), value)),
+        None => Err("want NAME=VALUE".to_owned()),
+    }
+}
+
+/// Which way a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Min,
+    Max,
+}
+
+impl Direction {
+    /// Guesses from the words of a metric's name: losses, errors and times are better small.
+    pub(crate) fn guess(metric: &str) -> Self {
+        const SMALL: [&str; 22] = [
+            "loss",
+            "losses",
+            "nll",
+            "ce",
+            "bpb",
+            "bpc",
+            "bpd",
+            "error",
+            "errors",
+            "err",
+            "perplexity",
+            "ppl",
+            "mse",
+            "mae",
+            "rmse",
+            "mape",
+            "wer",
+            "cer",
+            "fid",
+            "eer",
+            "time",
+            "latency",
+        ];
+        let lower = metric.to_lowercase();
+        let small = lower
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| SMALL.contains(&word) || word.ends_with("loss"));
+        // Names run together, as `valLoss`, `trainerror`, have no words to split at.
+        if small || lower.contains("loss") || lower.contains("error") || lower.contains("perplex") {
+            Self::Min
+        } else {
+            Self::Max
+        }
+    }
+
+    /// Whether `a` is better than `b`; NaN is worse than all.
+    pub(crate) fn better(self, a: f64, b: f64) -> bool {
+        match self {
+            _ if b.is_nan() => !a.is_nan(),
+            Self::Min => a < b,
+            Self::Max => a > b,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Min => "smallest",
+            Self::Max => "largest",
+        }
+    }
+
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Min => "--min",
+            Self::Max => "--max",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Min => Self::Max,
+            Self::Max => Self::Min,
+        }
+    }
+}
+
+/// Which way is better, as an option.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(multiple = false)]
+pub(crate) struct Better {
+    /// Take the smallest value for the best
+    #[arg(long)]
+    min: bool,
+
+    /// Take the largest value for the best
+    #[arg(long)]
+    max: bool,
+}
+
+impl Better {
+    /// Returns the direction asked for, else a guess, of which the user is told.
+    pub(crate) fn resolve(self, metric: &str, messages: super::print::Messages) -> Direction {
+        match (self.min, self.max) {
+            (true, _) => Direction::Min,
+            (_, true) => Direction::Max,
+            (false, false) => {
+                let guess = Direction::guess(metric);
+                let (word, other) = (guess.word(), guess.other().option());
+                messages.note(format!(
+                    "took the {word} {metric} for the best ({other} for the opposite)"
+                ));
+                guess
+            }
+        }
+    }
+
+    pub(crate) fn is_given(self) -> bool {
+        self.min || self.max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_split_at_the_first_equals_sign() {
+        let tag = tag("cmd=a=b").unwrap();
+        assert_eq!((tag.key.as_str(), tag.value.as_str()), ("cmd", "a=b"));
+        assert_eq!(param("lr=1e-3").unwrap().value, ParamValue::Float(1e-3));
+        assert_eq!(
+            param("note=").unwrap().value,
+            ParamValue::Text(String::new())
+        );
+        assert!(tag_error("novalue").contains("NAME=VALUE"));
+        assert!(tag_error("=3").contains("no name"));
+    }
+
+    fn tag_error(text: &str) -> String {
+        tag(text).unwrap_err()
+    }
+
+    #[test]
+    fn values_are_numbers_or_truths() {
+        let read = |text: &str| value(text).map(|value| value.value);
+        assert_eq!(read("loss=-0.25"), Ok(-0.25));
+        assert_eq!(read("ok=true"), Ok(1.0));
+        assert!(read("loss=NaN").unwrap().is_nan());
+        assert_eq!(read("grad=-inf"), Ok(f64::NEG_INFINITY));
+        assert!(read("loss=low").unwrap_err().contains("no number"));
+    }
+
+    #[test]
+    fn losses_errors_and_times_are_better_small() {
+        for name in [
+            "loss",
+            "val/loss",
+            "valLoss",
+            "train_ppl",
+            "RMSE",
+            "top1.err",
+            "trainerror",
+            "wer",
+            "step time",
+            "val_bpb",
+            "loss_ce",
+        ] {
+            assert_eq!(Direction::guess(name), Direction::Min, "{name}");
+        }
+        for name in [
+            "acc",
+            "val/accuracy",
+            "f1",
+            "reward",
+            "mAP",
+            "lifetime",
+            "power",
+            "glossary",
+        ] {
+            let want = match name {
+                "glossary" => Direction::Min, // the price of run-together names
+                _ => Direction::Max,
+            };
+            assert_eq!(Direction::guess(name), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn nan_is_never_better() {
+        for direction in [Direction::Min, Direction::Max] {
+            assert!(!direction.better(f64::NAN, 1.0));
+            assert!(direction.better(1.0, f64::NAN));
+            assert!(!direction.better(f64::NAN, f64::NAN));
+        }
+        assert!(Direction::Min.better(1.0, 2.0) && Direction::Max.better(2.0, 1.0));
+    }
+}

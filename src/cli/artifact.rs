@@ -1,0 +1,462 @@
+//! `tracker artifact`: files of runs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::io::Read;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use tracker::Error;
+use tracker::Query;
+use tracker::Reader;
+use tracker::Store;
+use tracker::model::ArtifactRef;
+use tracker::model::BlobId;
+use tracker::model::Run;
+
+use super::context::Ctx;
+use super::fail::FAILED;
+use super::fail::Failure;
+use super::fail::Outcome;
+use super::print::Bar;
+use super::print::Cell;
+use super::print::Column;
+use super::print::Format;
+use super::print::Look;
+use super::print::Table;
+use super::print::number;
+use super::show;
+
+/// Store, list, fetch and verify files of runs
+///
+/// The same bytes are stored once, however many runs have them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ArtifactArgs {
+    #[command(subcommand)]
+    command: ArtifactCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ArtifactCommand {
+    Add(AddArgs),
+    Ls(LsArgs),
+    Get(GetArgs),
+    Verify(VerifyArgs),
+}
+
+/// Store files or folders as artifacts of a run
+///
+/// A folder is stored with all files in it. When the command ends the bytes are safe on the disk.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 stored, 1 failed, 2 called wrongly
+
+Examples:
+  tracker artifact add $RUN model.pt
+  tracker artifact add @this out/checkpoints --as checkpoints")]
+struct AddArgs {
+    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
+    run: String,
+
+    /// Files and folders
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Name inside the run; without it the file's own
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// List the artifacts of a run
+#[derive(Debug, clap::Args)]
+#[command(
+    visible_alias = "list",
+    after_help = "\
+Exit codes: 0 listed (none is fine), 1 failed, 2 called wrongly
+
+Examples:
+  tracker artifact ls @last"
+)]
+struct LsArgs {
+    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
+    run: String,
+}
+
+/// Copy artifacts out of the store
+///
+/// The bytes are checked against their hash before a file appears. A name ending in `/`, or that
+/// of a folder, means all artifacts below it. Nothing is ever written outside the target folder.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 copied, 1 failed, 2 called wrongly
+
+Examples:
+  tracker artifact get @best:val/acc model.pt
+  tracker artifact get $RUN checkpoints/ -o /tmp/restored
+  tracker artifact get $RUN config.json -o - | jq .")]
+struct GetArgs {
+    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
+    run: String,
+
+    /// Artifacts or folders of them, as `artifact ls` shows them
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+
+    /// File or folder to write to, or `-` for standard output; without it this folder
+    #[arg(long, short, value_name = "PATH|-")]
+    output: Option<PathBuf>,
+
+    /// Replace files that are there already
+    #[arg(long)]
+    force: bool,
+}
+
+/// Read artifacts back and check them against their hashes
+///
+/// Prints those that are damaged or missing; none is good.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 all are as they were stored, 1 some are not or it failed, 2 called wrongly
+
+Examples:
+  tracker artifact verify
+  tracker artifact verify @best:val/acc")]
+struct VerifyArgs {
+    /// Run whose artifacts are read; without it those of all runs
+    run: Option<String>,
+}
+
+pub(crate) fn run(ctx: &Ctx, args: &ArtifactArgs) -> Outcome {
+    match &args.command {
+        ArtifactCommand::Add(args) => add(ctx, args),
+        ArtifactCommand::Ls(args) => ls(ctx, args),
+        ArtifactCommand::Get(args) => get(ctx, args),
+        ArtifactCommand::Verify(args) => verify(ctx, args),
+    }
+}
+
+fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
+    if args.name.is_some() && args.paths.len() > 1 {
+        return Err(Failure::usage(
+            "--as names one path; add the others by themselves",
+        ));
+    }
+    let writer = ctx.join(&args.run)?;
+    let bar = Bar::items(args.paths.len());
+    let mut stored = Vec::new();
+    let added = args.paths.iter().enumerate().try_for_each(|(done, path)| {
+        bar.item(done, &path.to_string_lossy());
+        stored.extend(writer.artifact(path, args.name.as_deref())?);
+        Ok::<(), Error>(())
+    });
+    drop(bar);
+    let closed = writer.close(); // what was stored before a failure is kept
+    added?;
+    closed?;
+    let bytes: u64 = stored.iter().map(|artifact| artifact.bytes).sum();
+    let (files, bytes) = (number::count(stored.len() as u64), number::bytes(bytes));
+    ctx.messages().say(match stored.as_slice() {
+        [one] => format!("stored {} ({bytes})", one.path),
+        _ => format!("stored {files} files ({bytes})"),
+    });
+    Ok(0)
+}
+
+fn ls(ctx: &Ctx, args: &LsArgs) -> Outcome {
+    let reader = ctx.reader()?;
+    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    let table = show::artifacts(&run);
+    if table.is_empty() && matches!(ctx.out.format(), Format::Table | Format::Md) {
+        ctx.messages().note("the run has no artifacts");
+        return Ok(0);
+    }
+    ctx.out.table(&table)?;
+    Ok(0)
+}
+
+fn get(ctx: &Ctx, args: &GetArgs) -> Outcome {
+    let reader = ctx.reader()?;
+    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    let mut wanted: BTreeMap<&str, &ArtifactRef> = BTreeMap::new();
+    for name in &args.names {
+        let found = select(&run, name);
+        if found.is_empty() {
+            return Err(not_found(&run, name));
+        }
+        wanted.extend(
+            found
+                .iter()
+                .map(|artifact| (artifact.path.as_str(), *artifact)),
+        );
+    }
+    let wanted: Vec<&ArtifactRef> = wanted.into_values().collect();
+    let store = ctx.store()?;
+    match &args.output {
+        Some(output) if output.as_os_str() == "-" => to_stdout(ctx, store, &wanted)?,
+        output => {
+            let targets = targets(&wanted, output.as_deref())?;
+            to_files(store, &targets, args.force)?;
+            let bytes: u64 = wanted.iter().map(|artifact| artifact.bytes).sum();
+            let bytes = number::bytes(bytes);
+            ctx.messages().say(match targets.as_slice() {
+                [(_, one)] => format!("wrote {} ({bytes})", one.display()),
+                all => format!("wrote {} files ({bytes})", number::count(all.len() as u64)),
+            });
+        }
+    }
+    Ok(0)
+}
+
+/// The artifact with this name, else those in the folder of this name.
+fn select<'a>(run: &'a Run, name: &str) -> Vec<&'a ArtifactRef> {
+    if let Some(artifact) = run.artifacts.get(name) {
+        return vec![artifact];
+    }
+    let folder = format!("{}/", name.trim_end_matches('/'));
+    let below = run.artifacts.values();
+    below
+        .filter(|artifact| artifact.path.starts_with(&folder))
+        .collect()
+}
+
+fn not_found(run: &Run, name: &str) -> Failure {
+    let last = name.rsplit('/').next().unwrap_or(name).to_lowercase();
+    let near = run
+        .artifacts
+        .keys()
+        .filter(|path| !last.is_empty() && path.to_lowercase().contains(&last))
+        .take(3)
+        .cloned()
+        .collect();
+    Error::NotFound {
+        what: "artifact",
+        name: name.to_owned(),
+        near,
+    }
+    .into()
+}
+
+/// Where each artifact goes. A single one may be given a file's name.
+fn targets<'a>(
+    wanted: &[&'a ArtifactRef],
+    output: Option<&Path>,
+) -> Result<Vec<(&'a ArtifactRef, PathBuf)>, Failure> {
+    if let ([one], Some(output)) = (wanted, output) {
+        let ends_as_folder = output.as_os_str().to_string_lossy().ends_with(['/', '\\']);
+        if !output.is_dir() && !ends_as_folder {
+            return Ok(vec![(*one, output.to_owned())]);
+        }
+    }
+    let folder = output.unwrap_or(Path::new(""));
+    wanted
+        .iter()
+        .map(|artifact| Ok((*artifact, folder.join(inner_path(&artifact.path)?))))
+        .collect()
+}
+
+/// The path of an artifact below a target folder.
+///
+/// A store may come from anybody, and so may the names in it: what could lead out of the folder,
+/// on this system or another, is refused.
+fn inner_path(name: &str) -> Result<PathBuf, Failure> {
+    let path = Path::new(name);
+    let normal = |part: Component<'_>| matches!(part, Component::Normal(_));
+    let escapes = name.is_empty()
+        || !path.components().all(normal)
+        || name.split(['/', '\\']).any(|part| part == "..")
+        || name.starts_with('\\')
+        || name.as_bytes().get(1) == Some(&b':')
+        || name.contains('\0');
+    if escapes {
+        return Err(Failure::new(format!(
+            "refused to write the artifact {name:?}: its name leads out of the target folder"
+        ))
+        .hint("fetch it alone and name the file: `-o FILE`"));
+    }
+    Ok(path.to_owned())
+}
+
+fn to_files(
+    store: &Store,
+    targets: &[(&ArtifactRef, PathBuf)],
+    force: bool,
+) -> Result<(), Failure> {
+    if let (false, Some((_, path))) = (force, targets.iter().find(|(_, path)| path.exists())) {
+        return Err(
+            Failure::new(format!("there is a file already: {}", path.display()))
+                .hint("replace it with `--force`, or write elsewhere with `-o`"),
+        );
+    }
+    let bar = Bar::items(targets.len());
+    for (done, (artifact, path)) in targets.iter().enumerate() {
+        bar.item(done, &artifact.path);
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Failure::file("make the folder", folder, &error))?;
+        }
+        store.get_artifact(artifact, path)?;
+    }
+    Ok(())
+}
+
+/// Writes one artifact to standard output, once its bytes have been found whole.
+fn to_stdout(ctx: &Ctx, store: &Store, wanted: &[&ArtifactRef]) -> Result<(), Failure> {
+    let [artifact] = wanted else {
+        return Err(Failure::usage("`-o -` takes one artifact")
+            .hint("name a folder to write several to: `-o FOLDER`"));
+    };
+    store.verify_blob(artifact.blob)?;
+    let mut blob = store.open_blob(artifact.blob)?;
+    let mut bytes = vec![0; 256 << 10];
+    loop {
+        let read = match blob.read(&mut bytes) {
+            Ok(0) => return ctx.out.flush(),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                let name = &artifact.path;
+                return Err(Failure::new(format!(
+                    "cannot read the artifact {name:?}: {error}"
+                )));
+            }
+        };
+        ctx.out.write(|out| out.write_all(&bytes[..read]))?;
+    }
+}
+
+fn verify(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
+    let reader = ctx.reader()?;
+    let runs = runs_to_verify(&reader, args.run.as_deref())?;
+    let mut uses: BTreeMap<BlobId, Vec<(&Run, &ArtifactRef)>> = BTreeMap::new();
+    for run in &runs {
+        for artifact in run.artifacts.values() {
+            uses.entry(artifact.blob).or_default().push((run, artifact));
+        }
+    }
+    let all: u64 = uses
+        .values()
+        .filter_map(|u| u.first())
+        .map(|(_, a)| a.bytes)
+        .sum();
+    let mut table = Table::new(vec![
+        Column::new("result", "RESULT"),
+        Column::new("run", "RUN"),
+        Column::new("path", "PATH").elastic(20),
+        Column::new("bytes", "SIZE").right(),
+        Column::new("hash", "HASH").optional(),
+        Column::new("why", "WHY").elastic(20).optional(),
+    ]);
+    let store = ctx.store()?;
+    let bar = Bar::bytes("verifying");
+    let mut done = 0;
+    for (blob, uses) in &uses {
+        let fault = match store.verify_blob(*blob) {
+            Ok(_) => None,
+            Err(error @ Error::NotFound { .. }) => Some(("missing", error)),
+            Err(error @ Error::Corrupt(_)) => Some(("damaged", error)),
+            Err(error) if error.is_missing() => Some(("missing", error)),
+            Err(error) => return Err(error.into()),
+        };
+        done += uses.first().map_or(0, |(_, artifact)| artifact.bytes);
+        bar.show(done, all);
+        let Some((result, error)) = fault else {
+            continue;
+        };
+        for (run, artifact) in uses {
+            let hash = blob.to_string();
+            table.push(vec![
+                Cell::text(result).look(Look::Bad),
+                Cell::new(&run.id.short(), run.id.to_string()),
+                Cell::text(&artifact.path),
+                Cell::bytes(artifact.bytes),
+                Cell::new(hash.get(..8).unwrap_or_default(), hash.as_str()),
+                Cell::text(&error.to_string()),
+            ]);
+        }
+    }
+    drop(bar);
+    let artifacts: usize = runs.iter().map(|run| run.artifacts.len()).sum();
+    let sums = format!(
+        "{} artifacts, {} different, {}",
+        number::count(artifacts as u64),
+        number::count(uses.len() as u64),
+        number::bytes(all)
+    );
+    if table.is_empty() {
+        if matches!(ctx.out.format(), Format::Json | Format::Jsonl | Format::Csv) {
+            ctx.out.table(&table)?;
+        }
+        ctx.messages()
+            .say(format!("{sums}: all as they were stored"));
+        return Ok(0);
+    }
+    ctx.out.table(&table)?;
+    ctx.out.flush()?;
+    ctx.messages()
+        .error(format!("{sums}: those listed are not as they were stored"));
+    ctx.messages()
+        .hint("copy the file from another store to `blobs/`, or add the artifact again");
+    Ok(FAILED)
+}
+
+fn runs_to_verify(reader: &Reader, run: Option<&str>) -> Result<Vec<Run>, Failure> {
+    match run {
+        Some(run) => Ok(vec![reader.run(Ctx::find_run(reader, run)?)?]),
+        None => Ok(reader.runs(&Query::default())?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_are_refused() {
+        for good in ["model.pt", "a/b/c.txt", "..hidden", "a..b/c", "größe.png"] {
+            assert_eq!(inner_path(good).unwrap(), Path::new(good));
+        }
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a/..",
+            "..",
+            "./x",
+            "\\x",
+            "a\\..\\..\\x",
+            "C:\\x",
+            "c:x",
+            "a\0b",
+        ] {
+            assert!(inner_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_artifact_may_be_given_a_name_and_many_need_a_folder() {
+        let artifact = |path: &str| ArtifactRef {
+            path: path.to_owned(),
+            blob: BlobId([0; 32]),
+            bytes: 0,
+            media_type: None,
+            time_us: 0,
+        };
+        let (a, b) = (artifact("out/a"), artifact("b"));
+        let paths = |wanted: &[&ArtifactRef], output: Option<&str>| -> Vec<PathBuf> {
+            let targets = targets(wanted, output.map(Path::new)).unwrap();
+            targets.into_iter().map(|(_, path)| path).collect()
+        };
+        assert_eq!(paths(&[&a], Some("x")), [Path::new("x")]);
+        assert_eq!(paths(&[&a], Some("x/")), [Path::new("x/out/a")]);
+        assert_eq!(paths(&[&a], None), [Path::new("out/a")]);
+        assert_eq!(
+            paths(&[&a, &b], Some("x")),
+            [Path::new("x/out/a"), Path::new("x/b")]
+        );
+    }
+}

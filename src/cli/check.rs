@@ -1,0 +1,97 @@
+//! `tracker check`: is everything as it was written?
+
+use tracker::model::RunId;
+
+use super::context::Ctx;
+use super::fail::FAILED;
+use super::fail::Outcome;
+use super::print::Bar;
+use super::print::Cell;
+use super::print::Column;
+use super::print::Format;
+use super::print::Look;
+use super::print::Table;
+use super::print::number;
+
+/// Read the whole store and report all that is not as it was written
+///
+/// Checks journal and artifacts against their checksums and the index against the journal. Nothing
+/// is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 all is well, 1 something is damaged or it failed, 2 called wrongly
+
+Examples:
+  tracker check
+  tracker check --format json")]
+pub(crate) struct CheckArgs {}
+
+pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
+    let store = ctx.store()?;
+    let bar = Bar::bytes("checking");
+    let report = store.check(&mut |done, total| bar.show(done, total))?;
+    drop(bar);
+    let mut table = Table::new(vec![
+        Column::new("what", "WHAT"),
+        Column::new("path", "FILE").elastic(24),
+        Column::new("offset", "AT BYTE").right().optional(),
+        Column::new("why", "WHY").elastic(16),
+        Column::new("runs", "RUNS").elastic(8).optional(),
+    ]);
+    for (damage, runs) in &report.damage {
+        let path = damage
+            .path
+            .strip_prefix(store.path())
+            .unwrap_or(&damage.path);
+        let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
+        let short: Vec<String> = runs.iter().map(|run: &RunId| run.short()).collect();
+        table.push(vec![
+            Cell::text(damage.what).look(Look::Bad),
+            Cell::text(&path.to_string_lossy()),
+            Cell::count(damage.offset),
+            Cell::text(&damage.why),
+            Cell::new(&short.join(" "), ids),
+        ]);
+    }
+    for difference in &report.index {
+        table.push(vec![
+            Cell::text("index").look(Look::Warn),
+            Cell::text("index.redb"),
+            Cell::missing(),
+            Cell::text(difference),
+            Cell::new("", Vec::<String>::new()),
+        ]);
+    }
+    let people = matches!(ctx.out.format(), Format::Table | Format::Md);
+    if !(table.is_empty() && people) {
+        ctx.out.table(&table)?;
+        ctx.out.flush()?;
+    }
+    let messages = ctx.messages();
+    messages.say(format!(
+        "read {} segments with {} points and {} blobs, {} in all",
+        number::count(report.segments),
+        number::count(report.points),
+        number::count(report.blobs),
+        number::bytes(report.bytes)
+    ));
+    if report.unknown_records > 0 {
+        let records = number::count(report.unknown_records);
+        messages.note(format!(
+            "{records} records are of kinds that a newer version wrote"
+        ));
+    }
+    if table.is_empty() {
+        messages.say("all is as it was written");
+        return Ok(0);
+    }
+    if !report.damage.is_empty() {
+        messages.error("some of the store is not as it was written");
+        messages.hint("the rest can be read; copy the files listed from another copy of the store");
+    }
+    if !report.index.is_empty() {
+        messages.error("the index does not say what the journal says");
+        messages.hint("make it anew with `tracker rebuild`");
+    }
+    Ok(FAILED)
+}

@@ -1,0 +1,207 @@
+//! What all commands share: which store, which run, where answers go.
+
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracker::Error;
+use tracker::Reader;
+use tracker::RunWriter;
+use tracker::Store;
+use tracker::model::RunId;
+
+use super::fail::Failure;
+use super::print::Colour;
+use super::print::Format;
+use super::print::Messages;
+use super::print::Output;
+
+/// The store's folder for child processes and scripts.
+pub(crate) const STORE_VARIABLE: &str = "TRACKER_STORE";
+/// The run that child processes and scripts log to.
+pub(crate) const RUN_VARIABLE: &str = "TRACKER_RUN_ID";
+/// Stands for the run in [`RUN_VARIABLE`], where a run is to be named.
+const THIS: &str = "@this";
+/// Name of a store's folder where none is named.
+const FOLDER: &str = ".tracker";
+/// How long a reading command goes on folding once it has answered.
+const FOLD_BUDGET: Duration = Duration::from_millis(200);
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Folder of the store
+    ///
+    /// Without it the store is $`TRACKER_STORE`, else the nearest `.tracker` in this folder or one
+    /// above it. Where there is none, `run`, `start` and `import` make `.tracker` here.
+    #[arg(long, global = true, value_name = "DIR")]
+    store: Option<PathBuf>,
+
+    /// Form of the answer
+    ///
+    /// Numbers are rounded in `table` and `md` and whole in the others.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+}
+
+impl Global {
+    /// Returns who speaks to the user when nothing else is set up yet.
+    pub(crate) fn messages(&self) -> Messages {
+        Messages::new(self.color)
+    }
+}
+
+/// What a command works with.
+pub(crate) struct Ctx {
+    global: Global,
+    pub(crate) out: Output,
+    store: OnceCell<Store>,
+    has_read: Cell<bool>,
+}
+
+impl Ctx {
+    pub(crate) fn new(global: Global) -> Self {
+        let format = global.format.unwrap_or(Format::Table);
+        Self {
+            out: Output::new(format, global.color),
+            global,
+            store: OnceCell::new(),
+            has_read: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn messages(&self) -> Messages {
+        self.out.messages()
+    }
+
+    /// Returns the format that was asked for; none where the command may choose.
+    pub(crate) fn format_asked(&self) -> Option<Format> {
+        self.global.format
+    }
+
+    /// Opens the store that is there.
+    pub(crate) fn store(&self) -> Result<&Store, Failure> {
+        self.open(|| match self.named_store() {
+            Some(path) => Ok(open_named(&path)?),
+            None => match Store::find(&here()?) {
+                Some(path) => Ok(Store::open(&path)?),
+                None => Err(Failure::new("no store in this folder or one above it")
+                    .hint("point to one with `--store DIR` or TRACKER_STORE")
+                    .hint(
+                        "make one here: `tracker run -- CMD`, `tracker start` or `tracker import`",
+                    )),
+            },
+        })
+    }
+
+    /// Opens the store, and makes it first if there is none.
+    pub(crate) fn store_or_create(&self) -> Result<&Store, Failure> {
+        self.open(|| {
+            if let Some(path) = self.named_store() {
+                match open_named(&path) {
+                    // Nothing there, or an empty folder: the library knows whether it may be made.
+                    Err(error) if error.is_missing() || matches!(error, Error::NotAStore(_)) => {
+                        Ok(Store::open_or_create(&path)?)
+                    }
+                    opened => Ok(opened?),
+                }
+            } else {
+                let here = here()?;
+                let path = Store::find(&here).unwrap_or_else(|| here.join(FOLDER));
+                Ok(Store::open_or_create(&path)?)
+            }
+        })
+    }
+
+    fn open(&self, open: impl FnOnce() -> Result<Store, Failure>) -> Result<&Store, Failure> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = open()?;
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    fn named_store(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os(STORE_VARIABLE).filter(|path| !path.is_empty());
+        self.global
+            .store
+            .clone()
+            .or_else(|| variable().map(PathBuf::from))
+    }
+
+    /// Takes a snapshot to read from, and says what the user should know about it.
+    pub(crate) fn reader(&self) -> Result<Reader, Failure> {
+        let reader = self.store()?.reader()?;
+        self.has_read.set(true);
+        for warning in reader.warnings() {
+            self.messages().warning(warning);
+        }
+        Ok(reader)
+    }
+
+    /// Finds the run that the user names.
+    pub(crate) fn find_run(reader: &Reader, text: &str) -> Result<RunId, Failure> {
+        if text == THIS {
+            return this_run();
+        }
+        Ok(reader.find_run(text)?)
+    }
+
+    /// Finds the run that the user names, without a snapshot where the whole id is given.
+    pub(crate) fn run_id(&self, text: &str) -> Result<RunId, Failure> {
+        if text == THIS {
+            return this_run();
+        }
+        match text.parse() {
+            Ok(id) => Ok(id),
+            Err(_) => Ok(self.store()?.reader()?.find_run(text)?),
+        }
+    }
+
+    /// Adds a writer to the run that the user names.
+    pub(crate) fn join(&self, text: &str) -> Result<RunWriter, Failure> {
+        let id = self.run_id(text)?;
+        Ok(self.store()?.join_run(id)?)
+    }
+
+    /// Brings the index up to date once the answer is out, for a bounded time.
+    ///
+    /// Nobody waits for it and no answer depends on it, so its errors are none of the user's
+    /// business: on a read-only store or a full disk it is left to another day.
+    pub(crate) fn fold_after_reading(&self) {
+        if let (true, Some(store)) = (self.has_read.get(), self.store.get()) {
+            let _ = store.fold(Some(FOLD_BUDGET));
+        }
+    }
+}
+
+fn open_named(path: &Path) -> Result<Store, Error> {
+    match Store::open(path) {
+        // The folder above the store is meant often enough.
+        Err(error) if path.join(FOLDER).is_dir() => {
+            Store::open(&path.join(FOLDER)).map_err(|_above| error)
+        }
+        opened => opened,
+    }
+}
+
+fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::new(format!("cannot tell the current folder: {error}")))
+}
+
+fn this_run() -> Result<RunId, Failure> {
+    let id = std::env::var(RUN_VARIABLE).unwrap_or_default();
+    if id.is_empty() {
+        return Err(Failure::new(format!("{THIS} names no run: {RUN_VARIABLE} is not set"))
+            .hint("`tracker run -- CMD` sets it for CMD; in a script: `export TRACKER_RUN_ID=$(tracker start)`"));
+    }
+    Ok(id.parse::<RunId>()?)
+}

@@ -1,0 +1,254 @@
+//! How a command fails: what went wrong, what to do about it, and the exit code.
+//!
+//! The library says what and where; only here is added what to type next.
+
+use std::io;
+
+use tracker::Error;
+
+use super::print::Messages;
+use super::print::escape;
+
+/// Exit code of a command that failed.
+pub(crate) const FAILED: u8 = 1;
+/// Exit code of a command that was called wrongly.
+pub(crate) const USAGE: u8 = 2;
+
+/// What a command gives back: its exit code, or why it failed.
+pub(crate) type Outcome = Result<u8, Failure>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nobody reads the answer any more, as in `tracker ls | head -1`.
+    BrokenPipe,
+    /// What the library answered.
+    Library(Box<Error>),
+    /// What this command found by itself.
+    Said {
+        message: String,
+        hints: Vec<String>,
+        code: u8,
+    },
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self::Said {
+            message: message.into(),
+            hints: Vec::new(),
+            code: FAILED,
+        }
+    }
+
+    /// Arguments that do not go together, as only the command can tell.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Said {
+            message: message.into(),
+            hints: Vec::new(),
+            code: USAGE,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Said {
+                message,
+                mut hints,
+                code,
+            } => {
+                hints.push(hint.into());
+                Self::Said {
+                    message,
+                    hints,
+                    code,
+                }
+            }
+            Self::BrokenPipe | Self::Library(_) => self,
+        }
+    }
+
+    /// Standard output cannot be written.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::new(format!("cannot write to standard output: {error}")),
+        }
+    }
+
+    /// A file of the user cannot be read or written.
+    pub(crate) fn file(op: &str, path: &std::path::Path, error: &io::Error) -> Self {
+        Self::new(format!("cannot {op} {}: {error}", path.display()))
+    }
+
+    /// Says it on standard error and returns the exit code.
+    pub(crate) fn report(&self, messages: Messages) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::Said {
+                message,
+                hints,
+                code,
+            } => {
+                messages.error(message);
+                for hint in hints {
+                    messages.hint(hint);
+                }
+                *code
+            }
+            Self::Library(error) => {
+                messages.error(message(error));
+                for hint in hints(error) {
+                    messages.hint(hint);
+                }
+                FAILED
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(Box::new(error))
+    }
+}
+
+/// The error, and below it the place it is about where there is one to show.
+fn message(error: &Error) -> String {
+    match error {
+        Error::Filter(filter) => {
+            let span = filter.span.clone();
+            format!("{error}\n{}", caret(&filter.text, span))
+        }
+        Error::Ambiguous { runs, .. } => {
+            let shown = runs.iter().take(CANDIDATES_MAX);
+            let mut lines = vec![error.to_string()];
+            lines.extend(shown.map(|run| format!("  {}", escape(run))));
+            if runs.len() > CANDIDATES_MAX {
+                lines.push(format!("  … and {} more", runs.len() - CANDIDATES_MAX));
+            }
+            lines.join("\n")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Most candidates that are listed.
+const CANDIDATES_MAX: usize = 10;
+
+/// What to do about it; may be nothing.
+fn hints(error: &Error) -> Vec<String> {
+    let said = |text: &str| vec![text.to_owned()];
+    match error {
+        Error::Filter(filter) => filter.hint.iter().cloned().collect(),
+        Error::NotFound { what, near, .. } => match near.as_slice() {
+            [] if *what == "run" => said("list runs with `tracker ls`"),
+            [] => Vec::new(),
+            near => vec![format!("did you mean {}?", alternatives(near))],
+        },
+        Error::Ambiguous { .. } => said("give more digits of the id"),
+        Error::ParamConflict { .. } => said(
+            "params are set once; log what changes as a metric, or set it as a tag with \
+             `tracker tag`",
+        ),
+        Error::Ended(_) => said("start another run with `tracker start` or `tracker run`"),
+        Error::NewerFormat { .. } => said("upgrade tracker: `cargo install tracker-db`"),
+        Error::NotAStore(_) => said(
+            "point to a store with `--store DIR` or TRACKER_STORE; `tracker start` makes one in \
+             an empty or new folder",
+        ),
+        Error::Locked { .. } => said("wait until it is done, then try again"),
+        Error::Corrupt(_) => {
+            said("see how far it goes with `tracker check`; the rest of the store can be read")
+        }
+        Error::Poisoned(_) => said("what was logged before is kept; start the command again"),
+        Error::Io { .. } if error.is_disk_full() => said(
+            "make room on the disk and try again; what was logged before is kept and can be read",
+        ),
+        Error::Io { .. } if error.is_read_only() => said(
+            "the store can be read but not written; check its rights and its mount, or write to \
+             another with `--store DIR`",
+        ),
+        _ => Vec::new(),
+    }
+}
+
+/// Names as a question offers them: `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
+pub(crate) fn alternatives(names: &[String]) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .take(3)
+        .map(|name| format!("{name:?}"))
+        .collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The text with `^` under what is wrong with it, on two lines.
+fn caret(text: &str, span: std::ops::Range<usize>) -> String {
+    let shown = |part: &str| escape(part).into_owned();
+    let cut = |from: usize, to: usize| text.get(from..to.min(text.len())).unwrap_or_default();
+    let before = shown(cut(0, span.start));
+    let marked = shown(cut(span.start, span.end.max(span.start)));
+    let blanks = " ".repeat(before.chars().count());
+    let carets = "^".repeat(marked.chars().count().max(1));
+    format!("  {}\n  {blanks}{carets}", shown(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_under_the_fault() {
+        let text = "naïve > 3 adn x";
+        let at = text.find("adn").unwrap();
+        assert_eq!(
+            caret(text, at..at + 3),
+            "  naïve > 3 adn x\n            ^^^"
+        );
+        assert_eq!(caret("lr <", 4..4), "  lr <\n      ^");
+        assert_eq!(caret("a\tb", 2..3), "  a\\tb\n     ^");
+        assert_eq!(caret("é", 1..9), "  é\n  ^", "a bad span is no panic");
+    }
+
+    #[test]
+    fn near_names_become_a_question() {
+        let names = ["a", "b", "c", "d"].map(str::to_owned);
+        assert_eq!(alternatives(&names[..1]), "\"a\"");
+        assert_eq!(alternatives(&names[..2]), "\"a\" or \"b\"");
+        assert_eq!(alternatives(&names), "\"a\", \"b\" or \"c\"");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_no_failure() {
+        let gone = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(matches!(Failure::output(&gone), Failure::BrokenPipe));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(matches!(
+            Failure::output(&full),
+            Failure::Said { code: 1, .. }
+        ));
+    }
+
+    #[test]
+    fn hints_name_the_next_step() {
+        let near = vec!["val/loss".to_owned()];
+        let missing = Error::NotFound {
+            what: "metric",
+            name: "val/los".to_owned(),
+            near,
+        };
+        assert_eq!(hints(&missing), ["did you mean \"val/loss\"?"]);
+        let full = Error::Io {
+            op: "write",
+            path: "x".into(),
+            source: io::Error::from(io::ErrorKind::StorageFull),
+        };
+        assert!(hints(&full)[0].starts_with("make room"));
+    }
+}

@@ -1,0 +1,203 @@
+//! `tracker log`: values of metrics, one step or a stream of them.
+
+use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+
+use tracker::RunWriter;
+
+use super::arguments;
+use super::arguments::Value;
+use super::context::Ctx;
+use super::fail::Failure;
+use super::fail::Outcome;
+use super::print::number;
+use super::shim;
+use super::shim::LogLine;
+
+/// Longest line of the stream: far beyond a step of 100,000 metrics.
+const LINE_BYTES_MAX: usize = 16 << 20;
+const READ_BYTES: usize = 256 << 10;
+
+/// Log values of metrics to a run
+///
+/// With K=V the values of one step. With `-` a stream from standard input, one JSON object a line:
+///
+///   {"step": 3, "loss": 0.31, "val": {"acc": 0.9}, "time": "2024-01-15T10:30:00Z"}
+///
+/// Names in nested objects are joined with `/`: val/acc. Values are numbers, true and false (1 and
+/// 0) and the strings "NaN", "Infinity" and "-Infinity"; null is skipped. `time` is RFC 3339 or
+/// seconds since 1970, without it now. A line is logged as soon as it is read. At a line that
+/// cannot be understood the command fails and names it; the lines before it are kept.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Exit codes: 0 logged, 1 failed, 2 called wrongly
+
+Examples:
+  tracker log $RUN --step 10 loss=0.31 val/acc=0.9
+  python train.py | tracker log @this -"
+)]
+pub(crate) struct LogArgs {
+    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
+    run: String,
+
+    /// Step of the values
+    ///
+    /// Without it K=V go to the step after the largest that these metrics have in the run, and a
+    /// line of a stream to the step after that of the line before; each begins with 0.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    step: Option<i64>,
+
+    /// Time of the values, RFC 3339 or seconds since 1970; without it now
+    #[arg(long, value_name = "T", value_parser = number::parse_time, allow_negative_numbers = true)]
+    time: Option<i64>,
+
+    /// Values, or `-` for a stream of JSON lines
+    #[arg(required = true, value_name = "K=V|-", value_parser = source)]
+    values: Vec<Source>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Stdin,
+    Value(Value),
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    match text {
+        "-" => Ok(Source::Stdin),
+        _ => arguments::value(text).map(Source::Value),
+    }
+}
+
+pub(crate) fn run(ctx: &Ctx, args: &LogArgs) -> Outcome {
+    let mut values = Vec::new();
+    for source in &args.values {
+        match source {
+            Source::Stdin if args.values.len() > 1 => {
+                return Err(Failure::usage(
+                    "`-` stands alone: values come from the stream then",
+                ));
+            }
+            Source::Stdin if args.time.is_some() => {
+                return Err(Failure::usage(
+                    "--time is for K=V; a stream has times of its own",
+                ));
+            }
+            Source::Stdin => {
+                let input = BufReader::with_capacity(READ_BYTES, io::stdin().lock());
+                let writer = ctx.join(&args.run)?;
+                let logged = log_stream(&writer, input, args.step.unwrap_or(0));
+                let closed = writer.close(); // what was logged before a bad line is kept
+                logged?;
+                closed?;
+                return Ok(0);
+            }
+            Source::Value(value) => values.push((value.metric.as_str(), value.value)),
+        }
+    }
+    let step = match args.step {
+        Some(step) => step,
+        None => next_step(ctx, &args.run, &values)?,
+    };
+    let writer = ctx.join(&args.run)?;
+    match args.time {
+        Some(time_us) => writer.log_at(step, time_us, &values)?,
+        None => writer.log(step, &values)?,
+    }
+    writer.close()?;
+    Ok(0)
+}
+
+/// The step after the largest that any of the metrics has.
+fn next_step(ctx: &Ctx, run: &str, values: &[(&str, f64)]) -> Result<i64, Failure> {
+    let id = ctx.run_id(run)?;
+    let run = ctx.store()?.reader()?.run(id)?;
+    let last = values
+        .iter()
+        .filter_map(|(metric, _)| run.metrics.get(*metric)?.last)
+        .map(|edge| edge.step)
+        .max();
+    Ok(last.map_or(0, |last| last.saturating_add(1)))
+}
+
+/// Logs line by line, each as soon as it has been read.
+fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> Result<(), Failure> {
+    let (mut bytes, mut line) = (Vec::new(), LogLine::default());
+    let (mut step, mut number) = (first_step, 0_u64);
+    while read_line(&mut input, &mut bytes)
+        .map_err(|error| Failure::new(format!("cannot read standard input: {error}")))?
+    {
+        number += 1;
+        let bad = |why: &str| {
+            Failure::new(format!("line {number} of standard input: {why}"))
+                .hint("the lines before it were logged")
+        };
+        if bytes.len() > LINE_BYTES_MAX {
+            return Err(bad(&format!("longer than {LINE_BYTES_MAX} bytes")));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| bad(&error.to_string()))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        shim::parse_into(text, &mut line).map_err(|why| bad(&why))?;
+        step = line.step.unwrap_or(step);
+        let values: Vec<(&str, f64)> = line
+            .values
+            .iter()
+            .map(|(metric, value)| (metric.as_str(), *value))
+            .collect();
+        match line.time_us {
+            Some(time_us) => writer.log_at(step, time_us, &values),
+            None => writer.log(step, &values),
+        }
+        .map_err(|error| match error {
+            tracker::Error::Invalid { .. } => bad(&error.to_string()),
+            error => error.into(),
+        })?;
+        step = step.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Reads one line into `bytes`, without its end; false at the end of the input.
+///
+/// Of a line that is too long no more is read than shows it.
+fn read_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    bytes.clear();
+    let most = LINE_BYTES_MAX as u64 + 2;
+    input.by_ref().take(most).read_until(b'\n', bytes)?;
+    if bytes.is_empty() {
+        return Ok(false);
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_with_a_break_or_the_input() {
+        let mut input = io::Cursor::new(b"one\n\ntwo".to_vec());
+        let mut line = Vec::new();
+        let mut lines = Vec::new();
+        while read_line(&mut input, &mut line).unwrap() {
+            lines.push(String::from_utf8(line.clone()).unwrap());
+        }
+        assert_eq!(lines, ["one", "", "two"]);
+    }
+
+    #[test]
+    fn an_endless_line_is_not_read_to_its_end() {
+        let mut line = Vec::new();
+        assert!(read_line(&mut BufReader::new(io::repeat(b'x')), &mut line).unwrap());
+        assert!(line.len() > LINE_BYTES_MAX && line.len() < LINE_BYTES_MAX + 8);
+    }
+}

@@ -1,0 +1,94 @@
+//! `tracker ls`: the latest runs.
+
+use tracker::Query;
+use tracker::model::Status;
+
+use super::context::Ctx;
+use super::fail::Outcome;
+use super::field::Field;
+use super::field::quoted_text;
+use super::listing;
+use super::print::Format;
+
+/// List runs, the latest first
+///
+/// Shows how each run stands and the last values of the metrics that most of them have. JSON has
+/// every run in full.
+#[derive(Debug, clap::Args)]
+#[command(
+    visible_alias = "list",
+    after_help = "\
+Exit codes: 0 listed (none is fine), 1 failed, 2 called wrongly
+
+Examples:
+  tracker ls
+  tracker ls --experiment mnist --sort -metrics.val/acc
+  tracker ls --status running --limit 0 --format json"
+)]
+pub(crate) struct LsArgs {
+    /// Show at most so many runs; 0 is all
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    limit: usize,
+
+    /// Only runs of this experiment
+    #[arg(long, short, value_name = "NAME")]
+    experiment: Option<String>,
+
+    /// Only runs that stand like this: running, completed, failed or unknown
+    #[arg(long, short, value_name = "STATUS", value_parser = status)]
+    status: Option<Status>,
+
+    /// Sort by a field, as `start` or `metrics.loss`; a leading `-` is descending (can be repeated)
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    sort: Vec<String>,
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    text.parse()
+        .map_err(|_long| "want running, completed, failed or unknown".to_owned())
+}
+
+pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
+    let experiment = args.experiment.as_deref().map(quoted_text);
+    let parts: Vec<String> = [
+        experiment.map(|name| format!("experiment = {name}")),
+        args.status.map(|status| format!("status = '{status}'")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let query = Query {
+        filter: (!parts.is_empty()).then(|| parts.join(" and ")),
+        sort: args.sort.clone(),
+        // One more than is shown tells whether there are more.
+        limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
+    };
+    let reader = ctx.reader()?;
+    let mut runs = reader.runs(&query)?;
+    let more = args.limit > 0 && runs.len() > args.limit;
+    if more {
+        runs.truncate(args.limit);
+    }
+    let people = matches!(ctx.out.format(), Format::Table | Format::Md);
+    if runs.is_empty() && people {
+        ctx.messages().note(if parts.is_empty() {
+            "there are no runs yet; begin with `tracker run -- CMD`"
+        } else {
+            "no runs like that"
+        });
+        return Ok(0);
+    }
+    let sorted_by = args.sort.iter().flat_map(|key| Field::mentioned(key));
+    let columns: Vec<Field> = sorted_by.collect();
+    let columns = (people && !columns.is_empty())
+        .then(|| [listing::usual_fields(&runs), columns].concat())
+        .map(listing::with_names);
+    listing::print(ctx, &reader, &runs, columns.as_deref())?;
+    if more && people {
+        let shown = args.limit;
+        ctx.out.flush()?;
+        ctx.messages()
+            .note(format!("showed the first {shown}; `--limit 0` shows all"));
+    }
+    Ok(0)
+}

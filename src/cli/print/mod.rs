@@ -1,0 +1,265 @@
+//! What reaches the user: data on standard output, all else on standard error.
+//!
+//! A closed standard output is no failure (`tracker ls | head -1`); a closed standard error is
+//! ignored. Nothing here panics on either.
+
+mod escape;
+pub(crate) mod number;
+mod plot;
+mod progress;
+mod table;
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::io;
+use std::io::BufWriter;
+use std::io::StdoutLock;
+use std::io::Write;
+
+use anstream::AutoStream;
+use anstyle::AnsiColor;
+use anstyle::Style;
+use serde::Serialize;
+
+use super::fail::Failure;
+pub(crate) use escape::escape;
+pub(crate) use escape::escape_lines;
+pub(crate) use plot::Curve;
+pub(crate) use plot::plot;
+pub(crate) use progress::Bar;
+pub(crate) use table::Cell;
+pub(crate) use table::Column;
+pub(crate) use table::Look;
+pub(crate) use table::Table;
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns for people; rounded, and cut to the width of a terminal
+    Table,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+    /// A Markdown table
+    Md,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Colour {
+    fn on<S: anstream::stream::RawStream>(self, stream: &S) -> bool {
+        match self {
+            Self::Auto => AutoStream::choice(stream) != anstream::ColorChoice::Never,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Standard output and standard error of this process.
+pub(crate) struct Output {
+    stdout: RefCell<BufWriter<AutoStream<StdoutLock<'static>>>>,
+    format: Format,
+    /// Columns of the terminal that standard output is; none if it is a file or a pipe.
+    width: Option<usize>,
+    colour: bool,
+    stderr: Messages,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format, colour: Colour) -> Self {
+        let stdout = io::stdout();
+        let on = colour.on(&stdout);
+        Self {
+            // Colours are written only where they are wanted, so nothing has to be taken out.
+            stdout: RefCell::new(BufWriter::with_capacity(
+                64 << 10,
+                AutoStream::always_ansi(stdout.lock()),
+            )),
+            format,
+            width: comfy_table::Table::new().width().map(usize::from),
+            colour: on,
+            stderr: Messages::new(colour),
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether standard output may be coloured.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Returns the columns of the terminal; none for a file or a pipe.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// Returns what talks to the user beside the answer.
+    pub(crate) fn messages(&self) -> Messages {
+        self.stderr
+    }
+
+    /// Writes to standard output through `write`.
+    pub(crate) fn write(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        write(&mut *self.stdout.borrow_mut()).map_err(|error| Failure::output(&error))
+    }
+
+    /// Writes one line to standard output, as it is.
+    pub(crate) fn line(&self, line: impl Display) -> Result<(), Failure> {
+        self.write(|out| writeln!(out, "{line}"))
+    }
+
+    pub(crate) fn flush(&self) -> Result<(), Failure> {
+        self.write(|out| out.flush())
+    }
+
+    /// Writes a table in the format that was asked for.
+    pub(crate) fn table(&self, table: &Table) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => self.screen_table(table),
+            Format::Md => self.write(|out| table.write_markdown(out)),
+            Format::Csv => self.write(|out| table.write_csv(out)),
+            Format::Json | Format::Jsonl => self.json(table.to_json()),
+        }
+    }
+
+    /// Writes a table for people, and says what found no room.
+    pub(crate) fn screen_table(&self, table: &Table) -> Result<(), Failure> {
+        let (text, hidden) = table.render(self.width, self.colour);
+        self.write(|out| out.write_all(text.as_bytes()))?;
+        if !hidden.is_empty() {
+            let names = hidden.join(", ");
+            self.stderr.note(format!(
+                "no room for {names}; widen the terminal or use `--format csv`"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Writes JSON values: one array with a value a line, or bare lines for `jsonl`.
+    pub(crate) fn json<T: Serialize>(
+        &self,
+        values: impl Iterator<Item = T>,
+    ) -> Result<(), Failure> {
+        self.write(|out| write_json(out, values, self.format != Format::Jsonl))
+    }
+
+    /// Returns `text` in `look` if standard output shows colours.
+    pub(crate) fn styled(&self, look: Look, text: &str) -> String {
+        if self.colour {
+            paint(style_of(look), text)
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Writes values as one array with a value a line, or as bare lines.
+pub(crate) fn write_json<T: Serialize>(
+    out: &mut dyn Write,
+    values: impl Iterator<Item = T>,
+    array: bool,
+) -> io::Result<()> {
+    let (open, between, close) = if array {
+        ("[", ",\n", "]\n")
+    } else {
+        ("", "\n", "")
+    };
+    out.write_all(open.as_bytes())?;
+    let mut any = false;
+    for value in values {
+        if any {
+            out.write_all(between.as_bytes())?;
+        }
+        serde_json::to_writer(&mut *out, &value)?;
+        any = true;
+    }
+    if any && !array {
+        out.write_all(b"\n")?;
+    }
+    out.write_all(close.as_bytes())
+}
+
+/// What is said beside the answer, on standard error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Messages {
+    colour: bool,
+}
+
+impl Messages {
+    pub(crate) fn new(colour: Colour) -> Self {
+        let colour = colour.on(&io::stderr());
+        Self { colour }
+    }
+
+    /// Says a thing without a label: progress, a summary.
+    pub(crate) fn say(self, text: impl Display) {
+        self.write("", Style::new(), &text.to_string());
+    }
+
+    pub(crate) fn note(self, text: impl Display) {
+        let style = AnsiColor::Cyan.on_default();
+        self.write("note", style, &text.to_string());
+    }
+
+    pub(crate) fn warning(self, text: impl Display) {
+        let style = AnsiColor::Yellow.on_default().bold();
+        self.write("warning", style, &text.to_string());
+    }
+
+    pub(crate) fn error(self, text: impl Display) {
+        let style = AnsiColor::Red.on_default().bold();
+        self.write("error", style, &text.to_string());
+    }
+
+    pub(crate) fn hint(self, text: impl Display) {
+        let style = AnsiColor::Cyan.on_default();
+        self.write("hint", style, &text.to_string());
+    }
+
+    fn write(self, label: &str, style: Style, text: &str) {
+        let text = escape_lines(text);
+        let label = match (label.is_empty(), self.colour) {
+            (true, _) => String::new(),
+            (false, true) => paint(style, &format!("{label}: ")),
+            (false, false) => format!("{label}: "),
+        };
+        // One write, so that lines of several processes do not mix; nobody may be listening.
+        let _ = AutoStream::always_ansi(io::stderr().lock())
+            .write_all(format!("{label}{text}\n").as_bytes());
+    }
+}
+
+fn style_of(look: Look) -> Style {
+    match look {
+        Look::Plain => Style::new(),
+        Look::Dim => Style::new().dimmed(),
+        Look::Bold => Style::new().bold(),
+        Look::Good => AnsiColor::Green.on_default(),
+        Look::Bad => AnsiColor::Red.on_default(),
+        Look::Warn => AnsiColor::Yellow.on_default(),
+    }
+}
+
+fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}

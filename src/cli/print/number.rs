@@ -1,0 +1,227 @@
+//! Numbers, sizes and times as people read them. Machine formats never go through here.
+
+use chrono::DateTime;
+use chrono::Utc;
+
+/// Writes a value with six significant digits: plain near 1, with an exponent far from it.
+pub(crate) fn compact(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    if value.fract().abs() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    // Rounded to six digits first: 0.99999999 has the exponent of 1.
+    let scientific = format!("{value:.5e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if !(-4..9).contains(&exponent) {
+        return format!("{}e{exponent}", without_zeros(digits));
+    }
+    let decimals = usize::try_from(5 - exponent).unwrap_or(0);
+    without_zeros(&format!("{value:.decimals$}")).to_owned()
+}
+
+fn without_zeros(digits: &str) -> &str {
+    if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        digits
+    }
+}
+
+/// Writes a count with its thousands apart: `1,204,000`.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Writes a length in binary units: `512 B`, `1.5 MiB`.
+pub(crate) fn bytes(len: u64) -> String {
+    let mut value = len as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if value < 1023.95 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    match unit {
+        "B" => format!("{len} B"),
+        _ if value < 99.95 => format!("{value:.1} {unit}"),
+        _ => format!("{value:.0} {unit}"),
+    }
+}
+
+/// Writes a duration in its two largest units: `0.42s`, `12.3s`, `58m10s`, `1h02m`, `3d04h`.
+pub(crate) fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "-".to_owned();
+    }
+    if seconds < 0.0 {
+        return format!("-{}", duration(-seconds));
+    }
+    if seconds < 9.995 {
+        return format!("{seconds:.2}s");
+    }
+    if seconds < 59.95 {
+        return format!("{seconds:.1}s");
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative here; a cast from a float saturates"
+    )]
+    let whole = seconds.round() as u64;
+    let (days, hours, minutes) = (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}m{:02}s", whole % 60),
+        (0, _) => format!("{hours}h{minutes:02}m"),
+        _ => format!("{days}d{hours:02}h"),
+    }
+}
+
+/// Writes a time in UTC to the minute: `2026-11-23 07:40`.
+pub(crate) fn time(time_us: i64) -> String {
+    utc(time_us, "%Y-%m-%d %H:%M")
+}
+
+/// Writes a time in UTC to the millisecond: `2026-11-23 07:40:12.345`.
+pub(crate) fn exact_time(time_us: i64) -> String {
+    utc(time_us, "%Y-%m-%d %H:%M:%S%.3f")
+}
+
+/// Writes a time for programs, RFC 3339 in UTC: `2026-11-23T07:40:12.345678Z`.
+pub(crate) fn rfc3339(time_us: i64) -> String {
+    match DateTime::<Utc>::from_timestamp_micros(time_us) {
+        Some(time) => time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+        None => time_us.to_string(),
+    }
+}
+
+fn utc(time_us: i64, format: &str) -> String {
+    match DateTime::<Utc>::from_timestamp_micros(time_us) {
+        Some(time) => time.format(format).to_string(),
+        None => format!("{time_us} us"),
+    }
+}
+
+/// Writes how long ago something was: `just now`, `5m ago`, `3d ago`; beyond 30 days the date.
+pub(crate) fn age(time_us: i64, now_us: i64) -> String {
+    let seconds = now_us.saturating_sub(time_us) / 1_000_000;
+    match seconds {
+        i64::MIN..-60 => time(time_us),
+        -60..10 => "just now".to_owned(),
+        10..60 => format!("{seconds}s ago"),
+        60..3_600 => format!("{}m ago", seconds / 60),
+        3_600..86_400 => format!("{}h ago", seconds / 3_600),
+        86_400..2_592_000 => format!("{}d ago", seconds / 86_400),
+        _ => utc(time_us, "%Y-%m-%d"),
+    }
+}
+
+/// Reads a time as programs and people give it: RFC 3339 or seconds since 1970.
+pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_micros());
+    }
+    match text.parse::<f64>() {
+        // Within the years that can be printed: about 262,000 around ours.
+        Ok(seconds) if seconds.abs() < 8.2e12 => {
+            #[expect(clippy::cast_possible_truncation, reason = "bounded above")]
+            let micros = (seconds * 1e6).round() as i64;
+            Ok(micros)
+        }
+        _ => Err("want RFC 3339, as 2024-01-15T10:30:00Z, or seconds since 1970".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_six_digits_and_drop_what_says_nothing() {
+        for (value, want) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (1.0 / 3.0, "0.333333"),
+            (0.312_345_678, "0.312346"),
+            (0.999_999_99, "1"),
+            (123_456.789, "123457"),
+            (1_234_567.8, "1234568"),
+            (45_000_000.0, "45000000"),
+            (0.000_123_456_78, "0.000123457"),
+            (1.5e-5, "1.5e-5"),
+            (6.02e23, "6.02e23"),
+            (-2.5e-310, "-2.5e-310"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(compact(value), want);
+        }
+    }
+
+    #[test]
+    fn sizes_and_counts_are_short() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
+        assert_eq!(bytes(250 << 20), "250 MiB");
+        assert_eq!(bytes(u64::MAX), "16384 PiB");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_204_000), "1,204,000");
+    }
+
+    #[test]
+    fn durations_show_their_two_largest_units() {
+        for (seconds, want) in [
+            (0.0, "0.00s"),
+            (9.999, "10.0s"),
+            (59.96, "1m00s"),
+            (3_490.0, "58m10s"),
+            (3_725.0, "1h02m"),
+            (273_600.0, "3d04h"),
+            (-3.0, "-3.00s"),
+        ] {
+            assert_eq!(duration(seconds), want);
+        }
+    }
+
+    #[test]
+    fn times_read_back_what_was_written() {
+        let time_us = parse_time("2024-01-15T10:30:00.25+02:00").unwrap();
+        assert_eq!(rfc3339(time_us), "2024-01-15T08:30:00.250Z");
+        assert_eq!(exact_time(time_us), "2024-01-15 08:30:00.250");
+        assert_eq!(time(time_us), "2024-01-15 08:30");
+        assert_eq!(parse_time("1705307400.25"), Ok(time_us));
+        for bad in ["yesterday", "nan", "inf", "1e300", ""] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ages_turn_into_dates_when_old() {
+        let now = 1_705_307_400_000_000;
+        let ago = |seconds: i64| age(now - seconds * 1_000_000, now);
+        assert_eq!(ago(3), "just now");
+        assert_eq!(ago(59), "59s ago");
+        assert_eq!(ago(7_199), "1h ago");
+        assert_eq!(ago(86_400 * 3), "3d ago");
+        assert_eq!(ago(86_400 * 40), "2023-12-06");
+        assert_eq!(ago(-3_600), "2024-01-15 09:30");
+    }
+}

@@ -1,0 +1,462 @@
+//! The one table of the command line: for people on a terminal, and for CSV, Markdown and JSON.
+//!
+//! A cell keeps both what is shown (rounded, escaped, perhaps elided) and the value itself, which
+//! the machine formats write in full. On a terminal the table is as wide as the screen at most:
+//! long texts shrink first, then optional columns go from the right, and the caller says which.
+
+use std::io;
+use std::io::Write;
+
+use comfy_table::Attribute;
+use comfy_table::CellAlignment;
+use comfy_table::Color;
+use comfy_table::ColumnConstraint;
+use comfy_table::ContentArrangement;
+use comfy_table::Width;
+use serde_json::Value;
+use tracker::model::ParamValue;
+
+use super::escape::escape;
+use super::number;
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// A column: its name for programs, its title for people, and how it gives way.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    key: String,
+    title: String,
+    right: bool,
+    bold: bool,
+    /// Narrowest useful width of a text that may be cut; none is never cut.
+    width_min: Option<usize>,
+    optional: bool,
+}
+
+impl Column {
+    pub(crate) fn new(key: &str, title: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            title: escape(title).into_owned(),
+            right: false,
+            bold: true,
+            width_min: None,
+            optional: false,
+        }
+    }
+
+    /// Aligns to the right, as numbers are.
+    pub(crate) fn right(mut self) -> Self {
+        self.right = true;
+        self
+    }
+
+    /// Lets the text be cut, down to `width_min`, where the screen is narrow.
+    pub(crate) fn elastic(mut self, width_min: usize) -> Self {
+        self.width_min = Some(width_min);
+        self
+    }
+
+    /// Lets the column be left out where the screen is narrow.
+    pub(crate) fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+}
+
+/// How a cell looks where colours are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Look {
+    #[default]
+    Plain,
+    Dim,
+    Bold,
+    Good,
+    Bad,
+    Warn,
+}
+
+/// What is shown, and the value itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    shown: String,
+    value: Value,
+    look: Look,
+}
+
+impl Cell {
+    /// A cell that shows one thing to people and another to programs.
+    pub(crate) fn new(shown: &str, value: impl Into<Value>) -> Self {
+        Self {
+            shown: escape(shown).into_owned(),
+            value: value.into(),
+            look: Look::Plain,
+        }
+    }
+
+    pub(crate) fn text(text: &str) -> Self {
+        Self::new(text, text)
+    }
+
+    pub(crate) fn missing() -> Self {
+        Self::new("-", Value::Null).look(Look::Dim)
+    }
+
+    pub(crate) fn maybe_text(text: Option<&str>) -> Self {
+        text.map_or_else(Self::missing, Self::text)
+    }
+
+    pub(crate) fn int(value: i64) -> Self {
+        Self::new(&value.to_string(), value)
+    }
+
+    pub(crate) fn count(value: u64) -> Self {
+        Self::new(&number::count(value), value)
+    }
+
+    /// A value of a metric: six digits for people, all for programs.
+    pub(crate) fn float(value: f64) -> Self {
+        Self::new(
+            &number::compact(value),
+            ParamValue::Float(value).to_json(), // non-finite numbers as the three strings
+        )
+    }
+
+    pub(crate) fn bytes(len: u64) -> Self {
+        Self::new(&number::bytes(len), len)
+    }
+
+    pub(crate) fn look(mut self, look: Look) -> Self {
+        self.look = look;
+        self
+    }
+
+    /// Puts a mark behind what is shown; the value stays.
+    pub(crate) fn marked(mut self, mark: &str) -> Self {
+        self.shown.push_str(mark);
+        self
+    }
+}
+
+/// Rows of cells under columns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    pub(crate) fn new(columns: Vec<Column>) -> Self {
+        let rows = Vec::new();
+        Self { columns, rows }
+    }
+
+    /// Adds a row, which has a cell for each column.
+    pub(crate) fn push(&mut self, row: Vec<Cell>) {
+        debug_assert_eq!(row.len(), self.columns.len());
+        self.rows.push(row);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Lays the table out for a screen.
+    ///
+    /// - `width`: columns of the screen; none is unbounded, as for a file or a pipe
+    /// - returns: the text, and the titles of the columns that found no room
+    pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> (String, Vec<String>) {
+        let mut table = self.laid_out(colour);
+        let natural: Vec<usize> = table
+            .column_max_content_widths()
+            .iter()
+            .map(|width| usize::from(*width))
+            .collect();
+        let widths = fit(&self.columns, &natural, width);
+        let mut hidden = Vec::new();
+        let last = widths.iter().rposition(Option::is_some);
+        for (at, (column, width)) in self.columns.iter().zip(&widths).enumerate() {
+            let Some(laid) = table.column_mut(at) else {
+                continue;
+            };
+            let gap = if Some(at) == last { 0 } else { GAP };
+            laid.set_padding((0, u16::try_from(gap).unwrap_or(0)));
+            laid.set_constraint(match width {
+                Some(width) => ColumnConstraint::Absolute(Width::Fixed(
+                    u16::try_from(width + gap).unwrap_or(u16::MAX),
+                )),
+                None => ColumnConstraint::Hidden,
+            });
+            if width.is_none() {
+                hidden.push(column.title.clone());
+            }
+        }
+        let text: String = table
+            .lines()
+            .flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()])
+            .collect();
+        (text, hidden)
+    }
+
+    fn laid_out(&self, colour: bool) -> comfy_table::Table {
+        let mut table = comfy_table::Table::new();
+        table
+            .load_style(comfy_table::presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_truncation_indicator("…")
+            .set_delimiter('\n') // no cell has one: a text is cut at the width, not at a blank
+            .force_no_tty();
+        if colour {
+            table.enforce_styling();
+        }
+        let align = |column: &Column| {
+            if column.right {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            }
+        };
+        let titles = self.columns.iter().map(|column| {
+            let cell = comfy_table::Cell::new(&column.title).set_alignment(align(column));
+            if colour && column.bold {
+                cell.add_attribute(Attribute::Bold)
+            } else {
+                cell
+            }
+        });
+        let mut header = comfy_table::Row::from(titles.collect::<Vec<_>>());
+        header.max_height(1);
+        table.set_header(header);
+        for cells in &self.rows {
+            let cells = cells.iter().zip(&self.columns).map(|(cell, column)| {
+                let laid = comfy_table::Cell::new(&cell.shown).set_alignment(align(column));
+                if colour {
+                    styled(laid, cell.look)
+                } else {
+                    laid
+                }
+            });
+            let mut row = comfy_table::Row::from(cells.collect::<Vec<_>>());
+            row.max_height(1);
+            table.add_row(row);
+        }
+        table
+    }
+
+    /// Writes all values as CSV under the columns' names for programs.
+    pub(crate) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(self.columns.iter().map(|column| column.key.as_str()))
+            .map_err(csv_error)?;
+        for row in &self.rows {
+            csv.write_record(row.iter().map(|cell| csv_text(&cell.value)))
+                .map_err(csv_error)?;
+        }
+        csv.flush()
+    }
+
+    /// Writes the table as Markdown, with nothing left out.
+    pub(crate) fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        let titles: Vec<String> = self.columns.iter().map(|c| markdown(&c.title)).collect();
+        writeln!(out, "| {} |", titles.join(" | "))?;
+        let rules = self
+            .columns
+            .iter()
+            .map(|column| if column.right { "---:" } else { "---" });
+        writeln!(out, "| {} |", rules.collect::<Vec<_>>().join(" | "))?;
+        for row in &self.rows {
+            let cells: Vec<String> = row
+                .iter()
+                .map(|cell| match cell.look {
+                    Look::Bold => format!("**{}**", markdown(&cell.shown)),
+                    _ => markdown(&cell.shown),
+                })
+                .collect();
+            writeln!(out, "| {} |", cells.join(" | "))?;
+        }
+        Ok(())
+    }
+
+    /// Turns the rows into JSON objects by the columns' names for programs.
+    pub(crate) fn to_json(&self) -> impl Iterator<Item = Value> {
+        self.rows.iter().map(|row| {
+            let keys = self.columns.iter().map(|column| column.key.clone());
+            let values = row.iter().map(|cell| cell.value.clone());
+            Value::Object(keys.zip(values).collect())
+        })
+    }
+}
+
+fn styled(cell: comfy_table::Cell, look: Look) -> comfy_table::Cell {
+    match look {
+        Look::Plain => cell,
+        Look::Dim => cell.add_attribute(Attribute::Dim),
+        Look::Bold => cell.add_attribute(Attribute::Bold),
+        Look::Good => cell.fg(Color::Green),
+        Look::Bad => cell.fg(Color::Red),
+        Look::Warn => cell.fg(Color::Yellow),
+    }
+}
+
+/// The system's own error, so that a broken pipe is known as one.
+fn csv_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn csv_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '|' | '\\' | '*' | '_' | '`' | '<' | '[') {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+/// Decides how wide each column is; none leaves it out.
+///
+/// What cannot be cut or left out keeps its width, even past the edge of the screen.
+fn fit(columns: &[Column], natural: &[usize], width: Option<usize>) -> Vec<Option<usize>> {
+    let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
+    let Some(width) = width else {
+        return widths;
+    };
+    let least = |at: usize| match columns.get(at).and_then(|column| column.width_min) {
+        Some(least) => natural[at].min(least),
+        None => natural[at],
+    };
+    let least_total = |widths: &[Option<usize>]| {
+        let kept = (0..widths.len()).filter(|at| widths[*at].is_some());
+        let (count, sum) = kept.fold((0, 0), |(n, sum), at| (n + 1, sum + least(at)));
+        sum + GAP * usize::saturating_sub(count, 1)
+    };
+    for (at, column) in columns.iter().enumerate().rev() {
+        if least_total(&widths) <= width {
+            break;
+        }
+        if column.optional {
+            widths[at] = None;
+        }
+    }
+    let mut spare = width.saturating_sub(least_total(&widths));
+    // What is over after all have their least goes to the texts, from the left.
+    for (at, kept) in widths.iter_mut().enumerate() {
+        if let Some(kept) = kept {
+            let grown = natural[at].min(least(at) + spare);
+            spare -= grown - least(at);
+            *kept = grown;
+        }
+    }
+    widths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs() -> Table {
+        let mut table = Table::new(vec![
+            Column::new("id", "ID"),
+            Column::new("name", "NAME").elastic(6),
+            Column::new("metrics.loss", "loss").right().optional(),
+            Column::new("metrics.acc", "acc").right().optional(),
+        ]);
+        table.push(vec![
+            Cell::new("3f2a91bc", "3f2a91bc00"),
+            Cell::text("a rather long name"),
+            Cell::float(1.0 / 3.0),
+            Cell::missing(),
+        ]);
+        table.push(vec![
+            Cell::new("00c1", "00c1ff"),
+            Cell::text("損失\x1b|"),
+            Cell::float(f64::NAN),
+            Cell::float(0.5).look(Look::Bold),
+        ]);
+        table
+    }
+
+    #[test]
+    fn a_wide_screen_shows_all() {
+        let want = "\
+ID        NAME                    loss  acc
+3f2a91bc  a rather long name  0.333333    -
+00c1      損失\\x1b|                NaN  0.5
+";
+        assert_eq!(runs().render(None, false), (want.to_owned(), vec![]));
+        assert_eq!(runs().render(Some(80), false), (want.to_owned(), vec![]));
+    }
+
+    #[test]
+    fn texts_are_cut_before_columns_are_left_out() {
+        let (text, hidden) = runs().render(Some(33), false);
+        let want = "\
+ID        NAME        loss  acc
+3f2a91bc  a rathe…  0.333333    -
+00c1      損失\\x1…       NaN  0.5
+"
+        .replace("NAME        loss", "NAME          loss");
+        assert_eq!(text, want);
+        assert!(hidden.is_empty());
+        assert!(text.lines().all(|line| line.chars().count() <= 33));
+    }
+
+    #[test]
+    fn optional_columns_go_from_the_right() {
+        let (text, hidden) = runs().render(Some(20), false);
+        assert_eq!(hidden, ["loss", "acc"]);
+        assert!(
+            text.starts_with("ID        NAME\n3f2a91bc  a rather …\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn colours_are_written_only_when_asked_for() {
+        assert!(!runs().render(None, false).0.contains('\x1b'));
+        assert!(runs().render(None, true).0.contains("\x1b[1m"));
+    }
+
+    #[test]
+    fn machine_formats_have_the_whole_value() {
+        let table = runs();
+        let mut csv = Vec::new();
+        table.write_csv(&mut csv).unwrap();
+        assert_eq!(
+            String::from_utf8(csv).unwrap(),
+            "id,name,metrics.loss,metrics.acc\n\
+             3f2a91bc00,a rather long name,0.3333333333333333,\n\
+             00c1ff,損失\x1b|,NaN,0.5\n"
+        );
+        let json: Vec<Value> = table.to_json().collect();
+        assert_eq!(
+            json[1].to_string(),
+            r#"{"id":"00c1ff","name":"損失\u001b|","metrics.loss":"NaN","metrics.acc":0.5}"#
+        );
+    }
+
+    #[test]
+    fn markdown_keeps_its_cells_apart() {
+        let mut text = Vec::new();
+        runs().write_markdown(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.starts_with("| ID | NAME | loss | acc |\n| --- | --- | ---: | ---: |\n"));
+        assert!(
+            text.ends_with("| 00c1 | 損失\\\\x1b\\| | NaN | **0.5** |\n"),
+            "{text}"
+        );
+    }
+}

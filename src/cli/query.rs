@@ -1,0 +1,87 @@
+//! `tracker query`: the runs that a filter lets through.
+
+use tracker::Query;
+
+use super::context::Ctx;
+use super::fail::Outcome;
+use super::field::Attribute;
+use super::field::Field;
+use super::listing;
+use super::print::Format;
+
+/// Find runs by their params, metrics and tags
+///
+/// A filter compares fields: params.NAME, metrics.NAME (its last value), tags.NAME, and name, id,
+/// experiment, author, status, start, end, duration, note. Between them and, or, not and
+/// parentheses; =, !=, <, <=, >, >=, in, like, ~ (a regular expression), is null. Functions look at
+/// a whole series: min, max, mean, first, last, count, and part of one:
+/// last(metrics.loss where step < 1000). Names with blanks go in double quotes, texts in single
+/// ones.
+///
+/// The table shows the fields that filter and sort speak of.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
+
+Examples:
+  tracker query 'metrics.val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'min(metrics.loss) < 0.1 or tags.stage = \"candidate\"' --sort -metrics.val/acc
+  tracker query 'start > 2024-01-15 and duration > 1h' --columns name,lr,'min(metrics.loss)'")]
+pub(crate) struct QueryArgs {
+    /// Filter, in quotes for the shell
+    filter: String,
+
+    /// Sort by a field; a leading `-` is descending (can be repeated)
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    sort: Vec<String>,
+
+    /// Show at most so many runs; 0 is all
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 0)]
+    limit: usize,
+
+    /// Show these fields; a bare name is a metric, param or tag (JSON has all of them always)
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    columns: Vec<String>,
+}
+
+pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
+    let mut columns = Vec::new();
+    for column in &args.columns {
+        columns.push(Field::parse(column)?);
+    }
+    let reader = ctx.reader()?;
+    let runs = reader.runs(&Query {
+        filter: Some(args.filter.clone()),
+        sort: args.sort.clone(),
+        limit: (args.limit > 0).then_some(args.limit),
+    })?;
+    let people = matches!(ctx.out.format(), Format::Table | Format::Md);
+    if runs.is_empty() && people {
+        ctx.messages().note("no runs like that");
+        return Ok(0);
+    }
+    let columns = if !columns.is_empty() {
+        // Asked for by name, they stand as asked; the id is what other commands take.
+        let id = Field::Attribute(Attribute::Id);
+        let asked = columns.contains(&id);
+        Some([if asked { vec![] } else { vec![id] }, columns].concat())
+    } else if people {
+        let texts = std::iter::once(&args.filter).chain(&args.sort);
+        let mentioned: Vec<Field> = texts.flat_map(|text| Field::mentioned(text)).collect();
+        Some(match mentioned.as_slice() {
+            [] => listing::usual_fields(&runs),
+            _ => listing::with_names(
+                [
+                    vec![Field::Attribute(Attribute::Status)],
+                    mentioned,
+                    vec![Field::Attribute(Attribute::Start)],
+                ]
+                .concat(),
+            ),
+        })
+    } else {
+        None
+    };
+    listing::print(ctx, &reader, &runs, columns.as_deref())?;
+    Ok(0)
+}

@@ -1,0 +1,302 @@
+//! `tracker show`: all that is known of one run.
+
+use std::fmt::Write;
+
+use tracker::Reader;
+use tracker::model::Environment;
+use tracker::model::GitState;
+use tracker::model::Run;
+
+use super::context::Ctx;
+use super::fail::Failure;
+use super::fail::Outcome;
+use super::field::status_look;
+use super::listing;
+use super::print::Cell;
+use super::print::Column;
+use super::print::Format;
+use super::print::Look;
+use super::print::Table;
+use super::print::escape;
+use super::print::escape_lines;
+use super::print::number;
+use super::shim;
+
+/// Show all that is known of a run
+///
+/// How it stands, its code and machine, what was masked, params, metrics, tags, note, artifacts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 shown, 1 failed, 2 called wrongly
+
+Examples:
+  tracker show @last
+  tracker show @best:val/acc --format json")]
+pub(crate) struct ShowArgs {
+    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
+    run: String,
+}
+
+pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
+    let reader = ctx.reader()?;
+    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    match ctx.out.format() {
+        Format::Table => screen(ctx, &reader, &run)?,
+        Format::Md => markdown(ctx, &reader, &run)?,
+        Format::Json | Format::Jsonl => {
+            let run = shim::run_to_json(&run, reader.now_us());
+            ctx.out.json(std::iter::once(run))?;
+        }
+        Format::Csv => {
+            let fields = listing::all_fields(std::slice::from_ref(&run));
+            let table = listing::table(std::slice::from_ref(&run), &fields, reader.now_us());
+            ctx.out.table(&table)?;
+        }
+    }
+    Ok(0)
+}
+
+fn screen(ctx: &Ctx, reader: &Reader, run: &Run) -> Result<(), Failure> {
+    let title = ctx.out.styled(Look::Bold, &escape(&run.info.name));
+    let mut text = format!("{title}  {}\n", run.id);
+    for (label, value) in facts(run, reader.now_us()) {
+        let value = match label {
+            "status" => ctx.out.styled(status_look(run.status), &escape(&value)),
+            _ => escape(&value).into_owned(),
+        };
+        let label = ctx.out.styled(Look::Dim, &format!("{label:<11}"));
+        let _ = writeln!(text, "{label} {value}"); // a String takes all
+    }
+    if let Some(note) = &run.note {
+        let note = escape_lines(note).replace('\n', "\n  ");
+        let _ = write!(text, "\n{}\n  {note}\n", ctx.out.styled(Look::Bold, "note"));
+    }
+    ctx.out.write(|out| out.write_all(text.as_bytes()))?;
+    for (heading, table) in sections(run) {
+        ctx.out
+            .line(format!("\n{}", ctx.out.styled(Look::Bold, heading)))?;
+        ctx.out.screen_table(&table)?;
+    }
+    Ok(())
+}
+
+fn markdown(ctx: &Ctx, reader: &Reader, run: &Run) -> Result<(), Failure> {
+    ctx.out.line(format!("# {}\n", escape(&run.info.name)))?;
+    let mut table = Table::new(vec![Column::new("fact", ""), Column::new("value", "")]);
+    table.push(vec![Cell::text("id"), Cell::text(&run.id.to_string())]);
+    for (label, value) in facts(run, reader.now_us()) {
+        table.push(vec![Cell::text(label), Cell::text(&value)]);
+    }
+    ctx.out.table(&table)?;
+    if let Some(note) = &run.note {
+        ctx.out
+            .line(format!("\n## note\n\n{}", escape_lines(note)))?;
+    }
+    for (heading, table) in sections(run) {
+        ctx.out.line(format!("\n## {heading}\n"))?;
+        ctx.out.table(&table)?;
+    }
+    Ok(())
+}
+
+/// What is known of the run as a whole, label and text; what is not known is left out.
+fn facts(run: &Run, now_us: i64) -> Vec<(&'static str, String)> {
+    let info = &run.info;
+    let time = |us: i64| format!("{} UTC ({})", number::time(us), number::age(us, now_us));
+    let status = match &run.reason {
+        Some(reason) => format!("{}: {reason}", run.status),
+        None => run.status.to_string(),
+    };
+    let mut facts = vec![("status", status)];
+    let mut add = |label, value: Option<String>| {
+        if let Some(value) = value {
+            facts.push((label, value));
+        }
+    };
+    add("experiment", info.experiment.clone());
+    add("author", info.author.clone());
+    add("parent", info.parent.map(|id| id.to_string()));
+    add("started", info.start_us.map(time));
+    add("ended", run.end_us.map(time));
+    add("took", run.duration_s(now_us).map(number::duration));
+    add("from", info.source.clone());
+    let environment = &info.environment;
+    add("command", command_line(&environment.command));
+    add("folder", environment.cwd.clone());
+    add("code", environment.git.as_ref().map(code));
+    add("machine", machine(environment));
+    for (name, value) in &environment.variables {
+        add("variable", Some(format!("{name}={value}")));
+    }
+    let masked = environment.masked.join(", ");
+    add("masked", (!masked.is_empty()).then_some(masked));
+    facts
+}
+
+/// The command line as a shell would take it.
+fn command_line(command: &[String]) -> Option<String> {
+    let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%^".contains(c);
+    let quoted: Vec<String> = command
+        .iter()
+        .map(|argument| {
+            if argument.chars().all(plain) && !argument.is_empty() {
+                argument.clone()
+            } else {
+                format!("'{}'", argument.replace('\'', "'\\''"))
+            }
+        })
+        .collect();
+    (!quoted.is_empty()).then(|| quoted.join(" "))
+}
+
+fn code(git: &GitState) -> String {
+    let commit = git.commit.as_deref().unwrap_or("no commit yet");
+    let branch = git.branch.as_deref().unwrap_or("detached");
+    let dirty = match git.dirty {
+        Some(true) => ", with changes not committed",
+        Some(false) => "",
+        None => ", changes not told in time",
+    };
+    format!("{commit} ({branch}{dirty})")
+}
+
+fn machine(environment: &Environment) -> Option<String> {
+    let cpu = match (&environment.cpu, environment.cpu_count) {
+        (Some(cpu), Some(count)) => Some(format!("{count} x {cpu}")),
+        (None, Some(count)) => Some(format!("{count} processors")),
+        (cpu, None) => cpu.clone(),
+    };
+    let parts = [environment.host.clone(), environment.os.clone(), cpu];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The tables of a run that are not empty, under their headings.
+fn sections(run: &Run) -> Vec<(&'static str, Table)> {
+    let tables = [
+        ("params", params(run)),
+        ("metrics", metrics(run)),
+        ("tags", tags(run)),
+        ("artifacts", artifacts(run)),
+    ];
+    tables
+        .into_iter()
+        .filter(|(_, table)| !table.is_empty())
+        .collect()
+}
+
+fn params(run: &Run) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("param", "NAME"),
+        Column::new("value", "VALUE").elastic(20),
+        Column::new("refused", "REFUSED").elastic(10).optional(),
+    ]);
+    let conflicts = !run.param_conflicts.is_empty();
+    if !conflicts {
+        table = Table::new(vec![
+            Column::new("param", "NAME"),
+            Column::new("value", "VALUE").elastic(20),
+        ]);
+    }
+    for (name, value) in &run.params {
+        let mut row = vec![
+            Cell::text(name),
+            Cell::new(&value.to_string(), value.to_json()),
+        ];
+        if conflicts {
+            row.push(match run.param_conflicts.get(name) {
+                Some(other) => Cell::new(&other.to_string(), other.to_json()).look(Look::Warn),
+                None => Cell::new("", serde_json::Value::Null),
+            });
+        }
+        table.push(row);
+    }
+    table
+}
+
+fn metrics(run: &Run) -> Table {
+    let number = |key: &str, title: &str| Column::new(key, title).right();
+    let mut table = Table::new(vec![
+        Column::new("metric", "NAME").elastic(12),
+        number("last", "LAST"),
+        number("last_step", "AT STEP"),
+        number("min", "MIN"),
+        number("min_step", "AT STEP").optional(),
+        number("max", "MAX"),
+        number("max_step", "AT STEP").optional(),
+        number("mean", "MEAN").optional(),
+        number("count", "POINTS").optional(),
+        number("nan_count", "NAN").optional(),
+    ]);
+    let float = |value: Option<f64>| value.map_or_else(Cell::missing, Cell::float);
+    let step = |step: Option<i64>| step.map_or_else(Cell::missing, Cell::int);
+    for (name, summary) in &run.metrics {
+        table.push(vec![
+            Cell::text(name),
+            float(summary.last.map(|last| last.value)),
+            step(summary.last.map(|last| last.step)),
+            float(summary.min.map(|min| min.value)),
+            step(summary.min.map(|min| min.step)),
+            float(summary.max.map(|max| max.value)),
+            step(summary.max.map(|max| max.step)),
+            float(summary.mean()),
+            Cell::count(summary.count),
+            match summary.nan_count {
+                0 => Cell::count(0).look(Look::Dim),
+                count => Cell::count(count).look(Look::Warn),
+            },
+        ]);
+    }
+    table
+}
+
+fn tags(run: &Run) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("tag", "NAME"),
+        Column::new("value", "VALUE").elastic(20),
+    ]);
+    for (name, value) in &run.tags {
+        table.push(vec![Cell::text(name), Cell::text(value)]);
+    }
+    table
+}
+
+/// The artifacts of a run, for `artifact ls` too.
+pub(crate) fn artifacts(run: &Run) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("path", "PATH").elastic(20),
+        Column::new("bytes", "SIZE").right(),
+        Column::new("hash", "HASH").optional(),
+        Column::new("media_type", "TYPE").optional(),
+        Column::new("time", "ADDED (UTC)").optional(),
+    ]);
+    for artifact in run.artifacts.values() {
+        let hash = artifact.blob.to_string();
+        table.push(vec![
+            Cell::text(&artifact.path),
+            Cell::bytes(artifact.bytes),
+            Cell::new(hash.get(..8).unwrap_or_default(), hash.as_str()),
+            Cell::maybe_text(artifact.media_type.as_deref()),
+            Cell::new(
+                &number::time(artifact.time_us),
+                number::rfc3339(artifact.time_us),
+            ),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        let command = ["python", "train.py", "--name", "it's a test", ""].map(str::to_owned);
+        assert_eq!(
+            command_line(&command).as_deref(),
+            Some("python train.py --name 'it'\\''s a test' ''")
+        );
+        assert_eq!(command_line(&[]), None);
+    }
+}
