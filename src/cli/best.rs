@@ -1,5 +1,7 @@
 //! `tracker best`: the run that did best by one metric, and with which params.
 
+use std::collections::BTreeSet;
+
 use tracker::Error;
 use tracker::Query;
 use tracker::Reader;
@@ -9,12 +11,13 @@ use super::arguments::Direction;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
-use super::field::Attribute;
-use super::field::Field;
-use super::field::Stat;
+use super::field::RunColumn;
 use super::field::common_metrics;
-use super::field::quoted_metric;
 use super::listing;
+use super::print::Format;
+use super::shim::query::filter::Attribute;
+use super::shim::query::filter::Field;
+use super::shim::query::filter::Stat;
 
 /// Runs that are looked at for the names of their metrics when one is not found.
 const NEAR_RUNS_MAX: usize = 1_000;
@@ -74,53 +77,41 @@ impl At {
 pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
     let direction = args.better.resolve(&args.metric, ctx.messages());
     let stat = args.at.stat(direction);
-    let field = quoted_metric(&args.metric);
-    let key = match stat {
-        Stat::Min => format!("min({field})"),
-        Stat::Max => format!("max({field})"),
-        _ => field,
-    };
-    let has_metric = format!("{key} is not null");
+    let field = Field::Metric(args.metric.clone(), stat);
     let reader = ctx.reader()?;
-    // The user's filter alone first: its errors are shown with the place in the text as typed.
-    let filter = match &args.filter {
-        Some(filter) => {
-            reader.runs(&Query {
-                filter: Some(filter.clone()),
-                sort: Vec::new(),
-                limit: Some(1),
-            })?;
-            format!("({filter}) and {has_metric}")
-        }
-        None => has_metric,
+    let find = |filter: &str, sort: Vec<String>, limit| {
+        let filter = Some(filter.to_owned());
+        let limit = Some(limit);
+        reader.runs(&Query {
+            filter,
+            sort,
+            limit,
+        })
     };
-    let runs = reader.runs(&Query {
-        filter: Some(filter),
-        sort: vec![match direction {
-            Direction::Min => key,
-            Direction::Max => format!("-{key}"),
-        }],
-        limit: Some(args.limit.max(1)),
-    })?;
-    if runs.is_empty() {
+    let mut filter = format!("{field} is not null");
+    if let Some(asked) = &args.filter {
+        find(asked, Vec::new(), 1)?; // alone first: its errors show the text as it was typed
+        filter = format!("({asked}) and {filter}");
+    }
+    // A name that nobody has would be an error of the sort key, which nobody typed.
+    if find(&filter, Vec::new(), 1)?.is_empty() {
         return Err(missing(&reader, args));
     }
-    let params = runs.iter().flat_map(|run| run.params.keys());
-    let params: std::collections::BTreeSet<&String> = params.collect();
-    let metric = match stat {
-        Stat::Last => Field::Metric(args.metric.clone(), Stat::Last),
-        stat => Field::Metric(args.metric.clone(), stat),
+    let sort = match direction {
+        Direction::Min => field.to_string(),
+        Direction::Max => format!("-{field}"),
     };
-    let columns = listing::with_names(
-        [
-            metric,
-            Field::Attribute(Attribute::Status),
-            Field::Attribute(Attribute::Start),
-        ]
-        .into_iter()
-        .chain(params.into_iter().map(|name| Field::Param(name.clone()))),
-    );
-    listing::print(ctx, &reader, &runs, Some(&columns))?;
+    let runs = find(&filter, vec![sort], args.limit.max(1))?;
+    let params: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
+    let mut columns = vec![
+        RunColumn::Field(field),
+        RunColumn::attribute(Attribute::Status),
+        RunColumn::attribute(Attribute::Start),
+    ];
+    columns.extend(params.into_iter().map(|name| RunColumn::param(name)));
+    let columns = listing::with_names(columns);
+    let people = matches!(ctx.out.format(), Format::Table | Format::Md);
+    listing::print(ctx, &reader, &runs, people.then_some(&columns))?;
     Ok(0)
 }
 

@@ -11,9 +11,7 @@ use super::best::At;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
-use super::field::Attribute;
-use super::field::Field;
-use super::field::Stat;
+use super::field::RunColumn;
 use super::field::stat_value;
 use super::print::Cell;
 use super::print::Column;
@@ -22,7 +20,11 @@ use super::print::Look;
 use super::print::Table;
 use super::print::escape;
 use super::print::number;
-use super::shim;
+use super::record;
+use super::shim::export::run_to_json;
+use super::shim::export::runs_to_csv;
+use super::shim::query::filter::Attribute;
+use super::shim::query::filter::Field;
 
 /// Up to so many runs stand side by side; more stand below each other.
 const COLUMNS_MAX: usize = 6;
@@ -81,12 +83,12 @@ pub(crate) fn run(ctx: &Ctx, args: &CompareArgs) -> Outcome {
     match ctx.out.format() {
         Format::Json | Format::Jsonl => {
             ctx.out
-                .json(runs.iter().map(|run| shim::run_to_json(run, now_us)))?;
+                .json(runs.iter().map(|run| run_to_json(run, now_us)))?;
             return Ok(0);
         }
         Format::Csv => {
             ctx.out
-                .table(&rows(&runs, &fields(&runs, args, true), None, now_us))?;
+                .write_through(|out| runs_to_csv(&runs, now_us, out))?;
             return Ok(0);
         }
         Format::Table | Format::Md => {}
@@ -110,9 +112,7 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
     let mut reader = None;
     for name in names {
         if is_record(name) {
-            let options = shim::ImportOptions::default();
-            let read = shim::read(Path::new(name), &options)?;
-            runs.extend(read.into_iter().map(|imported| imported.run));
+            runs.extend(record::read(ctx, Path::new(name))?);
             continue;
         }
         let reader = match &mut reader {
@@ -169,11 +169,11 @@ fn best(ctx: &Ctx, args: &CompareArgs, metric: &str, runs: &[Run]) -> Result<Bes
 }
 
 /// What is compared, the metric that decides first among the metrics.
-fn fields(runs: &[Run], args: &CompareArgs, all: bool) -> Vec<Field> {
-    let mut fields = vec![
-        Field::Attribute(Attribute::Id),
-        Field::Attribute(Attribute::Name),
-        Field::Attribute(Attribute::Status),
+fn fields(runs: &[Run], args: &CompareArgs, all: bool) -> Vec<RunColumn> {
+    let mut columns = vec![
+        RunColumn::attribute(Attribute::Id),
+        RunColumn::attribute(Attribute::Name),
+        RunColumn::attribute(Attribute::Status),
     ];
     for (attribute, differs) in [
         (
@@ -187,19 +187,19 @@ fn fields(runs: &[Run], args: &CompareArgs, all: bool) -> Vec<Field> {
         (Attribute::Duration, true),
     ] {
         if differs || all {
-            fields.push(Field::Attribute(attribute));
+            columns.push(RunColumn::attribute(attribute));
         }
     }
     let params: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
     for name in params {
         if all || differ(runs, |run| run.params.get(name).cloned()) {
-            fields.push(Field::Param(name.clone()));
+            columns.push(RunColumn::param(name));
         }
     }
     let tags: BTreeSet<&String> = runs.iter().flat_map(|run| run.tags.keys()).collect();
     for name in tags {
         if all || differ(runs, |run| run.tags.get(name).cloned()) {
-            fields.push(Field::Tag(name.clone()));
+            columns.push(RunColumn::tag(name));
         }
     }
     let having = |name: &str| {
@@ -216,11 +216,11 @@ fn fields(runs: &[Run], args: &CompareArgs, all: bool) -> Vec<Field> {
         .filter(|name| all || !shared || decides(name) || having(name) > 1)
         .collect();
     metrics.sort_by_key(|name| !decides(name)); // stable: the others stay in order
-    fields.extend(metrics.into_iter().map(|name| {
+    columns.extend(metrics.into_iter().map(|name| {
         let direction = Direction::guess(name);
-        Field::Metric(name.clone(), args.at.stat(direction))
+        RunColumn::metric(name, args.at.stat(direction))
     }));
-    fields
+    columns
 }
 
 fn differ<T: PartialEq>(runs: &[Run], of: impl Fn(&Run) -> T) -> bool {
@@ -230,7 +230,7 @@ fn differ<T: PartialEq>(runs: &[Run], of: impl Fn(&Run) -> T) -> bool {
 }
 
 /// Fields below each other, a column a run.
-fn columns(runs: &[Run], fields: &[Field], best: Option<Best>, now_us: i64) -> Table {
+fn columns(runs: &[Run], fields: &[RunColumn], best: Option<Best>, now_us: i64) -> Table {
     let mut heads = vec![Column::new("field", "").elastic(12)];
     for (at, run) in runs.iter().enumerate() {
         let mark = if best.is_some_and(|best| best.run == at) {
@@ -243,7 +243,7 @@ fn columns(runs: &[Run], fields: &[Field], best: Option<Best>, now_us: i64) -> T
     }
     let mut table = Table::new(heads);
     for field in fields {
-        if *field == Field::Attribute(Attribute::Id) {
+        if *field == RunColumn::attribute(Attribute::Id) {
             continue; // it is the title
         }
         let mut row = vec![Cell::new(&label(field), field.key()).look(Look::Dim)];
@@ -261,14 +261,14 @@ fn columns(runs: &[Run], fields: &[Field], best: Option<Best>, now_us: i64) -> T
 }
 
 /// Runs below each other, a column a field.
-fn rows(runs: &[Run], fields: &[Field], best: Option<Best>, now_us: i64) -> Table {
-    let mut table = Table::new(fields.iter().map(Field::column).collect());
+fn rows(runs: &[Run], fields: &[RunColumn], best: Option<Best>, now_us: i64) -> Table {
+    let mut table = Table::new(fields.iter().map(RunColumn::head).collect());
     for (at, run) in runs.iter().enumerate() {
         let is_best = best.is_some_and(|best| best.run == at);
         let cells = fields.iter().map(|field| {
             let cell = cell(run, field, is_best, now_us);
             match field {
-                Field::Attribute(Attribute::Name) if is_best => cell.marked(" *"),
+                RunColumn::Field(Field::Attribute(Attribute::Name)) if is_best => cell.marked(" *"),
                 _ => cell,
             }
         });
@@ -278,25 +278,23 @@ fn rows(runs: &[Run], fields: &[Field], best: Option<Best>, now_us: i64) -> Tabl
 }
 
 /// The best run's metrics and name stand out.
-fn cell(run: &Run, field: &Field, is_best: bool, now_us: i64) -> Cell {
+fn cell(run: &Run, field: &RunColumn, is_best: bool, now_us: i64) -> Cell {
     let cell = field.cell(run, now_us);
     match field {
-        Field::Metric(..) | Field::Attribute(Attribute::Name) if is_best => cell.look(Look::Bold),
+        RunColumn::Field(Field::Metric(..) | Field::Attribute(Attribute::Name)) if is_best => {
+            cell.look(Look::Bold)
+        }
         _ => cell,
     }
 }
 
-fn label(field: &Field) -> String {
+fn label(field: &RunColumn) -> String {
     match field {
-        Field::Attribute(Attribute::Duration) => "took".to_owned(),
-        Field::Param(name) => format!("param {name}"),
-        Field::Tag(name) => format!("tag {name}"),
-        Field::Metric(name, Stat::Last) => format!("last {name}"),
-        field => field
-            .key()
-            .replace('(', " ")
-            .replace("metrics.", "")
-            .replace(')', ""),
+        RunColumn::Field(Field::Attribute(Attribute::Duration)) => "took".to_owned(),
+        RunColumn::Field(Field::Param(name)) => format!("param {name}"),
+        RunColumn::Field(Field::Tag(name)) => format!("tag {name}"),
+        RunColumn::Field(Field::Metric(name, stat)) => format!("{} {name}", stat.name()),
+        RunColumn::Field(_) | RunColumn::Named(_) => field.key(),
     }
 }
 

@@ -1,32 +1,39 @@
-//! `tracker export`: runs for other programs.
+//! `tracker export`: runs for other programs, and for other stores.
 
 use std::fs::File;
 use std::io::BufWriter;
 use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 
 use tracker::Query;
 use tracker::Reader;
-use tracker::model::Run;
+use tracker::model::RunId;
 
 use super::context::Ctx;
+use super::fail::FAILED;
 use super::fail::Failure;
 use super::fail::Outcome;
-use super::listing;
+use super::print::Bar;
 use super::print::Format;
-use super::shim;
+use super::print::number;
+use super::shim::export;
 
-/// Export runs for other programs
+/// Export runs with all their points
 ///
-/// JSON and JSON lines have every run in full; CSV has a row a run with its params, the last values
-/// of its metrics and its tags. The format is `--format`, else follows from the file's name, else
-/// is JSON. Points come out with `tracker series`.
+/// JSON and JSON lines have every run in full with its points, and `tracker import` reads them
+/// back as the same runs. CSV has a row a run: params, the last values of metrics, tags; points as
+/// CSV come from `tracker series`. The format is `--format`, else follows from the file's name,
+/// else is JSON.
+///
+/// Into a folder goes a file ID.json for each run, with its artifacts beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 exported, 1 failed, 2 called wrongly
 
 Examples:
   tracker export @last -o run.json
+  tracker export @best:val/acc -o handover/
   tracker export --filter 'experiment = \"mnist\"' --format csv > mnist.csv")]
 pub(crate) struct ExportArgs {
     /// Runs: ids, prefixes, names, @last, @best:METRIC, @this
@@ -37,7 +44,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FILTER", conflicts_with = "runs")]
     filter: Option<String>,
 
-    /// File to write; without it standard output
+    /// File to write, or folder (one that is there or ends in `/`); without it standard output
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 }
@@ -45,40 +52,48 @@ pub(crate) struct ExportArgs {
 pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
     let format = format(ctx, args)?;
     let reader = ctx.reader()?;
-    let runs = if let Some(filter) = &args.filter {
-        reader.runs(&Query {
-            filter: Some(filter.clone()),
+    let mut runs = Vec::new();
+    if let Some(filter) = &args.filter {
+        let filter = Some(filter.clone());
+        let found = reader.runs(&Query {
+            filter,
             ..Query::default()
-        })?
-    } else {
-        let find = |name: &String| Ok(reader.run(Ctx::find_run(&reader, name)?)?);
-        args.runs
-            .iter()
-            .map(find)
-            .collect::<Result<Vec<Run>, Failure>>()?
-    };
+        })?;
+        runs.extend(found.iter().map(|run| run.id));
+    }
+    for name in &args.runs {
+        runs.push(Ctx::find_run(&reader, name)?);
+    }
     match &args.output {
-        None => ctx.out.write(|out| write(&reader, &runs, format, out))?,
+        None => ctx
+            .out
+            .write_through(|out| write(&reader, &runs, format, out))?,
+        Some(folder) if is_folder(folder) => return to_folder(ctx, &reader, &runs, folder),
         Some(path) => {
             let file = File::create(path).map_err(|e| Failure::file("create", path, &e))?;
             let mut out = BufWriter::new(file);
-            write(&reader, &runs, format, &mut out)
-                .and_then(|()| out.flush())
+            write(&reader, &runs, format, &mut out)?;
+            out.flush()
                 .map_err(|error| Failure::file("write", path, &error))?;
         }
     }
     Ok(0)
 }
 
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().to_string_lossy().ends_with(['/', '\\'])
+}
+
 fn format(ctx: &Ctx, args: &ExportArgs) -> Result<Format, Failure> {
-    let ending = args
-        .output
-        .as_deref()
-        .and_then(|path| path.extension()?.to_str());
+    let output = args.output.as_deref();
+    let ending = output.and_then(|path| path.extension()?.to_str());
     match (ctx.format_asked(), ending) {
         (Some(Format::Table | Format::Md), _) => Err(Failure::usage(
             "export writes json, jsonl or csv; tables are for `tracker query`",
         )),
+        (Some(Format::Csv | Format::Jsonl), _) if output.is_some_and(is_folder) => Err(
+            Failure::usage("into a folder go JSON files; leave out --format"),
+        ),
         (Some(format), _) => Ok(format),
         (None, Some("csv")) => Ok(Format::Csv),
         (None, Some("jsonl" | "ndjson")) => Ok(Format::Jsonl),
@@ -88,15 +103,60 @@ fn format(ctx: &Ctx, args: &ExportArgs) -> Result<Format, Failure> {
 
 fn write(
     reader: &Reader,
-    runs: &[Run],
+    runs: &[RunId],
     format: Format,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let now_us = reader.now_us();
+    mut out: &mut dyn Write,
+) -> tracker::Result<()> {
     if format == Format::Csv {
-        listing::table(runs, &listing::all_fields(runs), now_us).write_csv(out)
-    } else {
-        let runs = runs.iter().map(|run| shim::run_to_json(run, now_us));
-        super::print::write_json(out, runs, format != Format::Jsonl)
+        let runs: Result<Vec<_>, _> = runs.iter().map(|run| reader.run(*run)).collect();
+        return export::runs_to_csv(&runs?, reader.now_us(), out);
     }
+    let array = format == Format::Json;
+    let failed = |source| tracker::Error::Io {
+        op: "write",
+        path: PathBuf::from("output"),
+        source,
+    };
+    for (at, run) in runs.iter().enumerate() {
+        let before = match (array, at) {
+            (true, 0) => "[",
+            (true, _) => ",\n",
+            (false, 0) => "",
+            (false, _) => "\n",
+        };
+        out.write_all(before.as_bytes()).map_err(failed)?;
+        export::write_record(reader, *run, &mut out)?; // a series at a time is in memory
+    }
+    let after = match (array, runs) {
+        (true, []) => "[]\n",
+        (true, _) => "]\n",
+        (false, []) => "",
+        (false, _) => "\n",
+    };
+    out.write_all(after.as_bytes()).map_err(failed)
+}
+
+fn to_folder(ctx: &Ctx, reader: &Reader, runs: &[RunId], folder: &Path) -> Outcome {
+    let store = ctx.store()?;
+    let bar = Bar::items(runs.len());
+    let (mut artifacts, mut bytes, mut failed) = (0, 0, false);
+    for (at, run) in runs.iter().enumerate() {
+        bar.item(at, &run.to_string());
+        let exported = export::export_run(store, reader, *run, folder)?;
+        artifacts += exported.artifacts;
+        bytes += exported.bytes;
+        for failure in exported.failures {
+            failed = true;
+            bar.suspend(|| Failure::from(failure).report(ctx.messages()));
+        }
+    }
+    drop(bar);
+    ctx.messages().say(format!(
+        "wrote {} runs and {} artifacts ({}) to {}",
+        number::count(runs.len() as u64),
+        number::count(artifacts),
+        number::bytes(bytes),
+        folder.display()
+    ));
+    Ok(if failed { FAILED } else { 0 })
 }

@@ -110,7 +110,13 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Library(Box::new(error))
+        match error {
+            // The library writes answers too, in formats of its own.
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+                Self::BrokenPipe
+            }
+            error => Self::Library(Box::new(error)),
+        }
     }
 }
 

@@ -13,110 +13,70 @@ use super::print::Cell;
 use super::print::Column;
 use super::print::Look;
 use super::print::number;
+use super::shim::model::time_to_text;
+use super::shim::query::filter::Attribute;
+use super::shim::query::filter::Field;
+use super::shim::query::filter::Stat;
 
-/// One thing that can be asked of a run.
+/// A column of a list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    Attribute(Attribute),
-    Param(String),
-    Metric(String, Stat),
-    Tag(String),
+pub(crate) enum RunColumn {
+    /// What filters call the same.
+    Field(Field),
     /// A bare name: the metric, else the param, else the tag that has it.
     Named(String),
 }
 
-/// What every run has by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attribute {
-    Id,
-    Name,
-    Experiment,
-    Author,
-    Status,
-    Start,
-    End,
-    Duration,
-    Parent,
-    Note,
-    Reason,
-}
+impl RunColumn {
+    pub(crate) fn attribute(attribute: Attribute) -> Self {
+        Self::Field(Field::Attribute(attribute))
+    }
 
-/// A number that stands for a series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stat {
-    Last,
-    First,
-    Min,
-    Max,
-    Mean,
-    Std,
-    Count,
-    NanCount,
-}
+    pub(crate) fn metric(name: &str, stat: Stat) -> Self {
+        Self::Field(Field::Metric(name.to_owned(), stat))
+    }
 
-const ATTRIBUTES: [(&str, Attribute); 12] = [
-    ("id", Attribute::Id),
-    ("name", Attribute::Name),
-    ("experiment", Attribute::Experiment),
-    ("author", Attribute::Author),
-    ("status", Attribute::Status),
-    ("start", Attribute::Start),
-    ("end", Attribute::End),
-    ("duration", Attribute::Duration),
-    ("duration_s", Attribute::Duration),
-    ("parent", Attribute::Parent),
-    ("note", Attribute::Note),
-    ("reason", Attribute::Reason),
-];
+    pub(crate) fn param(name: &str) -> Self {
+        Self::Field(Field::Param(name.to_owned()))
+    }
 
-const STATS: [(&str, Stat); 8] = [
-    ("last", Stat::Last),
-    ("first", Stat::First),
-    ("min", Stat::Min),
-    ("max", Stat::Max),
-    ("mean", Stat::Mean),
-    ("std", Stat::Std),
-    ("count", Stat::Count),
-    ("nan_count", Stat::NanCount),
-];
+    pub(crate) fn tag(name: &str) -> Self {
+        Self::Field(Field::Tag(name.to_owned()))
+    }
 
-impl Field {
     /// Reads a column as typed: `name`, `params.lr`, `metrics."val acc"`, `min(metrics.loss)`, or
     /// the bare name of a metric, param or tag.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let text = text.trim();
-        if let Some((stat, inner)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) {
-            let known = STATS.iter().find(|(name, _)| *name == stat.trim());
-            let Some((_, stat)) = known else {
-                let names: Vec<&str> = STATS.iter().map(|(name, _)| *name).collect();
-                return Err(Failure::usage(format!("no function {stat:?} for a column"))
-                    .hint(format!("there are {}", names.join(", "))));
+        if let Some((function, inner)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) {
+            let Some(stat) = Stat::parse(function.trim()) else {
+                let names = Stat::ALL.map(Stat::name).join(", ");
+                return Err(
+                    Failure::usage(format!("no function {function:?} for a column"))
+                        .hint(format!("there are {names}")),
+                );
             };
             return match Self::parse(inner)? {
-                Self::Metric(name, _) | Self::Named(name) => Ok(Self::Metric(name, *stat)),
-                _ => Err(Failure::usage(format!("{inner:?} is no metric"))),
+                Self::Field(Field::Metric(name, _)) | Self::Named(name) => {
+                    Ok(Self::metric(&name, stat))
+                }
+                Self::Field(_) => Err(Failure::usage(format!("{inner:?} is no metric"))),
             };
         }
-        if let Some((_, attribute)) = ATTRIBUTES.iter().find(|(name, _)| *name == text) {
-            return Ok(Self::Attribute(*attribute));
+        if let Some(attribute) = Attribute::parse(text) {
+            return Ok(Self::attribute(attribute));
         }
-        let Some((prefix, name)) = text.split_once('.') else {
-            return Self::named(text);
-        };
-        let name = unquoted(name);
+        let (prefix, rest) = text.split_once('.').unwrap_or(("", text));
+        let name = unquoted(rest);
         match prefix {
-            "metrics" | "metric" => Ok(Self::Metric(name, Stat::Last)),
-            "params" | "param" => Ok(Self::Param(name)),
-            "tags" | "tag" => Ok(Self::Tag(name)),
-            "attributes" | "attribute" | "attr" => Self::parse(&name),
-            _ => Self::named(text),
-        }
-    }
-
-    fn named(text: &str) -> Result<Self, Failure> {
-        match unquoted(text) {
-            name if name.is_empty() => Err(Failure::usage("a column has no name")),
-            name => Ok(Self::Named(name)),
+            "metrics" | "metric" => Ok(Self::metric(&name, Stat::Last)),
+            "params" | "param" | "parameters" | "parameter" => Ok(Self::param(&name)),
+            "tags" | "tag" => Ok(Self::tag(&name)),
+            "attributes" | "attribute" | "attr" | "run" => Self::parse(&name),
+            _ => match unquoted(text) {
+                name if name.is_empty() => Err(Failure::usage("a column has no name")),
+                name => Ok(Self::Named(name)),
+            },
         }
     }
 
@@ -127,82 +87,80 @@ impl Field {
             let name = r#"\b(metrics?|params?|tags?)\.("[^"]*"|`[^`]*`|'[^']*'|[\w./@:-]+)"#;
             Regex::new(&format!("{function}{name}")).ok()
         });
-        let mut fields = Vec::new();
-        for found in MENTION
+        let mut columns = Vec::new();
+        let found = MENTION
             .iter()
-            .flat_map(|mention| mention.captures_iter(text))
-        {
+            .flat_map(|mention| mention.captures_iter(text));
+        for found in found {
             let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
             let name = format!("{}.{}", part(2), part(3));
-            let with_stat = format!("{}({name})", part(1));
-            let field = if STATS.iter().any(|(stat, _)| *stat == part(1)) {
-                Self::parse(&with_stat)
-            } else {
-                Self::parse(&name)
+            let column = match Stat::parse(part(1)) {
+                Some(stat) => Self::parse(&format!("{}({name})", stat.name())),
+                None => Self::parse(&name),
             };
-            if let Ok(field) = field
-                && !fields.contains(&field)
+            if let Ok(column) = column
+                && !columns.contains(&column)
             {
-                fields.push(field);
+                columns.push(column);
             }
         }
-        fields
+        columns
     }
 
-    /// Returns how the field is written in filters and for programs.
+    /// Returns what programs call the column.
     pub(crate) fn key(&self) -> String {
         match self {
-            Self::Attribute(Attribute::Duration) => "duration_s".to_owned(),
-            Self::Attribute(attribute) => attribute_name(*attribute).to_owned(),
-            Self::Param(name) => format!("params.{name}"),
-            Self::Metric(name, Stat::Last) => format!("metrics.{name}"),
-            Self::Metric(name, stat) => format!("{}(metrics.{name})", stat_name(*stat)),
-            Self::Tag(name) => format!("tags.{name}"),
+            Self::Field(Field::Attribute(Attribute::Duration)) => "duration_s".to_owned(),
+            Self::Field(Field::Attribute(attribute)) => attribute.name().to_owned(),
+            Self::Field(Field::Param(name)) => format!("params.{name}"),
+            Self::Field(Field::Metric(name, Stat::Last)) => format!("metrics.{name}"),
+            Self::Field(Field::Metric(name, stat)) => format!("{}(metrics.{name})", stat.name()),
+            Self::Field(Field::Tag(name)) => format!("tags.{name}"),
             Self::Named(name) => name.clone(),
         }
     }
 
-    /// Returns the column that shows the field.
-    pub(crate) fn column(&self) -> Column {
+    /// Returns the column's title, and how it gives way on a narrow screen.
+    pub(crate) fn head(&self) -> Column {
         let title = match self {
-            Self::Attribute(Attribute::Start) => "STARTED".to_owned(),
-            Self::Attribute(Attribute::End) => "ENDED".to_owned(),
-            Self::Attribute(Attribute::Duration) => "TOOK".to_owned(),
-            Self::Attribute(attribute) => attribute_name(*attribute).to_uppercase(),
-            Self::Metric(name, Stat::Last)
-            | Self::Param(name)
-            | Self::Tag(name)
+            Self::Field(Field::Attribute(Attribute::Start)) => "STARTED".to_owned(),
+            Self::Field(Field::Attribute(Attribute::End)) => "ENDED".to_owned(),
+            Self::Field(Field::Attribute(Attribute::Duration)) => "TOOK".to_owned(),
+            Self::Field(Field::Attribute(attribute)) => attribute.name().to_uppercase(),
+            Self::Field(
+                Field::Metric(name, Stat::Last) | Field::Param(name) | Field::Tag(name),
+            )
             | Self::Named(name) => name.clone(),
-            Self::Metric(name, stat) => format!("{}({name})", stat_name(*stat)),
+            Self::Field(Field::Metric(name, stat)) => format!("{}({name})", stat.name()),
         };
         let column = Column::new(&self.key(), &title);
         match self {
-            Self::Attribute(Attribute::Id | Attribute::Status) => column,
-            Self::Attribute(Attribute::Name) => column.elastic(12),
-            Self::Attribute(Attribute::Start | Attribute::End) => column.optional(),
-            Self::Attribute(Attribute::Duration) | Self::Metric(..) => column.right().optional(),
-            Self::Attribute(_) => column.elastic(10).optional(),
-            Self::Param(_) | Self::Tag(_) | Self::Named(_) => column.elastic(8).optional(),
+            Self::Field(Field::Attribute(Attribute::Id | Attribute::Status)) => column,
+            Self::Field(Field::Attribute(Attribute::Name)) => column.elastic(12),
+            Self::Field(Field::Attribute(Attribute::Start | Attribute::End)) => column.optional(),
+            Self::Field(Field::Attribute(Attribute::Duration) | Field::Metric(..)) => {
+                column.right().optional()
+            }
+            Self::Field(Field::Attribute(_)) => column.elastic(10).optional(),
+            Self::Field(Field::Param(_) | Field::Tag(_)) | Self::Named(_) => {
+                column.elastic(8).optional()
+            }
         }
     }
 
-    /// Returns what the field is in `run`.
+    /// Returns what `run` has in the column.
     pub(crate) fn cell(&self, run: &Run, now_us: i64) -> Cell {
-        match self {
-            Self::Attribute(attribute) => attribute_cell(*attribute, run, now_us),
-            Self::Param(name) => param_cell(run, name).unwrap_or_else(Cell::missing),
-            Self::Metric(name, stat) => metric_cell(run, name, *stat).unwrap_or_else(Cell::missing),
-            Self::Tag(name) => Cell::maybe_text(run.tags.get(name).map(String::as_str)),
+        let cell = match self {
+            Self::Field(Field::Attribute(attribute)) => attribute_cell(*attribute, run, now_us),
+            Self::Field(Field::Param(name)) => param_cell(run, name),
+            Self::Field(Field::Metric(name, stat)) => metric_cell(run, name, *stat),
+            Self::Field(Field::Tag(name)) => tag_cell(run, name),
             Self::Named(name) => metric_cell(run, name, Stat::Last)
                 .or_else(|| param_cell(run, name))
-                .unwrap_or_else(|| Cell::maybe_text(run.tags.get(name).map(String::as_str))),
-        }
+                .or_else(|| tag_cell(run, name)),
+        };
+        cell.unwrap_or_else(Cell::missing)
     }
-}
-
-/// Writes a metric's field for a filter or a sort key, in quotes that any name fits.
-pub(crate) fn quoted_metric(name: &str) -> String {
-    format!("metrics.\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Writes a text for a filter.
@@ -210,17 +168,21 @@ pub(crate) fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Returns the value that `stat` takes in a series.
+/// Returns the number that stands for a series.
 pub(crate) fn stat_value(summary: &Summary, stat: Stat) -> Option<f64> {
     match stat {
-        Stat::Last => summary.last.map(|edge| edge.value),
-        Stat::First => summary.first.map(|edge| edge.value),
+        Stat::Last => summary.last.map(|last| last.value),
+        Stat::First => summary.first.map(|first| first.value),
         Stat::Min => summary.min.map(|min| min.value),
         Stat::Max => summary.max.map(|max| max.value),
         Stat::Mean => summary.mean(),
         Stat::Std => summary.std(),
         Stat::Count => Some(summary.count as f64),
         Stat::NanCount => Some(summary.nan_count as f64),
+        Stat::ArgMin => summary.min.map(|min| min.step as f64),
+        Stat::ArgMax => summary.max.map(|max| max.step as f64),
+        Stat::FirstStep => summary.first.map(|first| first.step as f64),
+        Stat::LastStep => summary.last.map(|last| last.step as f64),
     }
 }
 
@@ -235,11 +197,7 @@ pub(crate) fn common_metrics(runs: &[Run]) -> Vec<String> {
     names.into_iter().map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The status in its colour.
-pub(crate) fn status_cell(status: Status) -> Cell {
-    Cell::text(status.as_str()).look(status_look(status))
-}
-
+/// How a status looks.
 pub(crate) fn status_look(status: Status) -> Look {
     match status {
         Status::Running => Look::Warn,
@@ -249,33 +207,30 @@ pub(crate) fn status_look(status: Status) -> Look {
     }
 }
 
-fn attribute_cell(attribute: Attribute, run: &Run, now_us: i64) -> Cell {
-    let text = |text: &Option<String>| Cell::maybe_text(text.as_deref());
+fn attribute_cell(attribute: Attribute, run: &Run, now_us: i64) -> Option<Cell> {
+    let text = |text: &Option<String>| text.as_deref().map(Cell::text);
+    let time = |us: i64| Cell::new(&number::age(us, now_us), time_to_text(us));
     match attribute {
-        Attribute::Id => Cell::new(&run.id.short(), run.id.to_string()),
-        Attribute::Name => Cell::text(&run.info.name),
+        Attribute::Id => Some(Cell::new(&run.id.short(), run.id.to_string())),
+        Attribute::Name => Some(Cell::text(&run.info.name)),
         Attribute::Experiment => text(&run.info.experiment),
         Attribute::Author => text(&run.info.author),
-        Attribute::Status => status_cell(run.status),
-        Attribute::Start => age_cell(run.info.start_us, now_us),
-        Attribute::End => age_cell(run.end_us, now_us),
-        Attribute::Duration => match run.duration_s(now_us) {
-            Some(seconds) => Cell::new(&number::duration(seconds), seconds),
-            None => Cell::missing(),
-        },
-        Attribute::Parent => match run.info.parent {
-            Some(id) => Cell::new(&id.short(), id.to_string()),
-            None => Cell::missing(),
-        },
+        Attribute::Status => Some(Cell::text(run.status.as_str()).look(status_look(run.status))),
+        Attribute::Start => run.info.start_us.map(time),
+        Attribute::End => run.end_us.map(time),
+        Attribute::Duration => {
+            let seconds = run.duration_s(now_us)?;
+            Some(Cell::new(&number::duration(seconds), seconds))
+        }
+        Attribute::Parent => {
+            let parent = run.info.parent?;
+            Some(Cell::new(&parent.short(), parent.to_string()))
+        }
         Attribute::Note => text(&run.note),
-        Attribute::Reason => text(&run.reason),
-    }
-}
-
-fn age_cell(time_us: Option<i64>, now_us: i64) -> Cell {
-    match time_us {
-        Some(us) => Cell::new(&number::age(us, now_us), number::rfc3339(us)),
-        None => Cell::missing(),
+        Attribute::Artifacts => {
+            let paths: Vec<&str> = run.artifacts.keys().map(String::as_str).collect();
+            (!paths.is_empty()).then(|| Cell::new(&paths.join(", "), paths))
+        }
     }
 }
 
@@ -285,23 +240,23 @@ fn param_cell(run: &Run, name: &str) -> Option<Cell> {
     Some(Cell::new(&value.to_string(), value.to_json()))
 }
 
+fn tag_cell(run: &Run, name: &str) -> Option<Cell> {
+    run.tags.get(name).map(|text| Cell::text(text))
+}
+
 fn metric_cell(run: &Run, name: &str, stat: Stat) -> Option<Cell> {
     let summary = run.metrics.get(name)?;
     match stat {
         Stat::Count => Some(Cell::count(summary.count)),
         Stat::NanCount => Some(Cell::count(summary.nan_count)),
-        _ => stat_value(summary, stat).map(Cell::float),
+        Stat::ArgMin => summary.min.map(|min| Cell::int(min.step)),
+        Stat::ArgMax => summary.max.map(|max| Cell::int(max.step)),
+        Stat::FirstStep => summary.first.map(|first| Cell::int(first.step)),
+        Stat::LastStep => summary.last.map(|last| Cell::int(last.step)),
+        Stat::Last | Stat::First | Stat::Min | Stat::Max | Stat::Mean | Stat::Std => {
+            stat_value(summary, stat).map(Cell::float)
+        }
     }
-}
-
-fn attribute_name(attribute: Attribute) -> &'static str {
-    let named = ATTRIBUTES.iter().find(|(_, known)| *known == attribute);
-    named.map_or("", |(name, _)| name)
-}
-
-fn stat_name(stat: Stat) -> &'static str {
-    let named = STATS.iter().find(|(_, known)| *known == stat);
-    named.map_or("", |(name, _)| name)
 }
 
 /// Takes the quotes off a name; doubled ones inside are single again.
@@ -319,23 +274,31 @@ fn unquoted(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn metric(name: &str, stat: Stat) -> Field {
-        Field::Metric(name.to_owned(), stat)
-    }
-
     #[test]
     fn columns_are_read_as_filters_write_them() {
-        let parse = |text: &str| Field::parse(text).unwrap();
-        assert_eq!(parse("status"), Field::Attribute(Attribute::Status));
-        assert_eq!(parse("attributes.name"), Field::Attribute(Attribute::Name));
-        assert_eq!(parse("params.opt.lr"), Field::Param("opt.lr".into()));
-        assert_eq!(parse("metrics.`val acc`"), metric("val acc", Stat::Last));
-        assert_eq!(parse("min(metrics.loss)"), metric("loss", Stat::Min));
-        assert_eq!(parse("max(val/acc)"), metric("val/acc", Stat::Max));
-        assert_eq!(parse("lr"), Field::Named("lr".into()));
-        assert_eq!(parse("val.acc"), Field::Named("val.acc".into()));
+        let parse = |text: &str| RunColumn::parse(text).unwrap();
+        assert_eq!(parse("status"), RunColumn::attribute(Attribute::Status));
+        assert_eq!(
+            parse("attributes.name"),
+            RunColumn::attribute(Attribute::Name)
+        );
+        assert_eq!(parse("params.opt.lr"), RunColumn::param("opt.lr"));
+        assert_eq!(
+            parse("metrics.`val acc`"),
+            RunColumn::metric("val acc", Stat::Last)
+        );
+        assert_eq!(
+            parse("min(metrics.loss)"),
+            RunColumn::metric("loss", Stat::Min)
+        );
+        assert_eq!(
+            parse("max(val/acc)"),
+            RunColumn::metric("val/acc", Stat::Max)
+        );
+        assert_eq!(parse("lr"), RunColumn::Named("lr".into()));
+        assert_eq!(parse("val.acc"), RunColumn::Named("val.acc".into()));
         for bad in ["", "median(metrics.loss)", "min(name)"] {
-            assert!(Field::parse(bad).is_err(), "{bad}");
+            assert!(RunColumn::parse(bad).is_err(), "{bad}");
         }
     }
 
@@ -344,25 +307,25 @@ mod tests {
         let filter = r#"metrics.val/acc > 0.9 and min(metrics."a b") < 1 or params.lr = 3
                         and metrics.val/acc < 1 and tags.team like 'x%'"#;
         let want = [
-            metric("val/acc", Stat::Last),
-            metric("a b", Stat::Min),
-            Field::Param("lr".into()),
-            Field::Tag("team".into()),
+            RunColumn::metric("val/acc", Stat::Last),
+            RunColumn::metric("a b", Stat::Min),
+            RunColumn::param("lr"),
+            RunColumn::tag("team"),
         ];
-        assert_eq!(Field::mentioned(filter), want);
+        assert_eq!(RunColumn::mentioned(filter), want);
+        let sort_key = "-metrics.loss";
         assert_eq!(
-            Field::mentioned("-metrics.loss"),
-            [metric("loss", Stat::Last)]
+            RunColumn::mentioned(sort_key),
+            [RunColumn::metric("loss", Stat::Last)]
         );
     }
 
     #[test]
-    fn quoted_names_read_back() {
+    fn fields_read_back_as_filters_write_them() {
         for name in ["loss", "val \"top\" 5", "it's"] {
-            assert_eq!(
-                Field::parse(&quoted_metric(name)).unwrap(),
-                metric(name, Stat::Last)
-            );
+            let field = Field::Metric(name.to_owned(), Stat::Min);
+            let column = RunColumn::parse(&field.to_string()).unwrap();
+            assert_eq!(column, RunColumn::Field(field));
         }
         assert_eq!(quoted_text("it's"), "'it''s'");
     }

@@ -12,9 +12,9 @@ use super::arguments::Value;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
-use super::print::number;
-use super::shim;
-use super::shim::LogLine;
+use super::shim::import::line::LogLine;
+use super::shim::import::line::parse_into;
+use super::shim::model::parse_time;
 
 /// Longest line of the stream: far beyond a step of 100,000 metrics.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -52,7 +52,7 @@ pub(crate) struct LogArgs {
     step: Option<i64>,
 
     /// Time of the values, RFC 3339 or seconds since 1970; without it now
-    #[arg(long, value_name = "T", value_parser = number::parse_time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", value_parser = time, allow_negative_numbers = true)]
     time: Option<i64>,
 
     /// Values, or `-` for a stream of JSON lines
@@ -64,6 +64,11 @@ pub(crate) struct LogArgs {
 enum Source {
     Stdin,
     Value(Value),
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    let want = "want RFC 3339, as 2024-01-15T10:30:00Z, or seconds since 1970";
+    parse_time(text).ok_or_else(|| want.to_owned())
 }
 
 fn source(text: &str) -> Result<Source, String> {
@@ -143,13 +148,12 @@ fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> R
         if text.trim().is_empty() {
             continue;
         }
-        shim::parse_into(text, &mut line).map_err(|why| bad(&why))?;
+        parse_into(text, &mut line).map_err(|error| match error {
+            tracker::Error::Invalid { why, .. } => bad(&why),
+            error => error.into(),
+        })?;
         step = line.step.unwrap_or(step);
-        let values: Vec<(&str, f64)> = line
-            .values
-            .iter()
-            .map(|(metric, value)| (metric.as_str(), *value))
-            .collect();
+        let values: Vec<(&str, f64)> = line.values().collect();
         match line.time_us {
             Some(time_us) => writer.log_at(step, time_us, &values),
             None => writer.log(step, &values),

@@ -5,7 +5,7 @@ use tracker::model::Status;
 
 use super::context::Ctx;
 use super::fail::Outcome;
-use super::field::Field;
+use super::field::RunColumn;
 use super::field::quoted_text;
 use super::listing;
 use super::print::Format;
@@ -78,10 +78,10 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
         });
         return Ok(0);
     }
-    let sorted_by = args.sort.iter().flat_map(|key| Field::mentioned(key));
-    let columns: Vec<Field> = sorted_by.collect();
+    let sorted_by = args.sort.iter().flat_map(|key| RunColumn::mentioned(key));
+    let columns: Vec<RunColumn> = sorted_by.collect();
     let columns = (people && !columns.is_empty())
-        .then(|| [listing::usual_fields(&runs), columns].concat())
+        .then(|| [listing::usual_columns(&runs), columns].concat())
         .map(listing::with_names);
     listing::print(ctx, &reader, &runs, columns.as_deref())?;
     if more && people {

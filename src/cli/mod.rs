@@ -28,6 +28,7 @@ mod param;
 mod print;
 mod query;
 mod rebuild;
+mod record;
 mod run;
 mod series;
 mod shim;
@@ -148,7 +149,7 @@ fn dispatch(ctx: &Ctx, command: Command) -> Outcome {
         Command::Compare(args) => compare::run(ctx, &args),
         Command::Best(args) => best::run(ctx, &args),
         Command::Artifact(args) => artifact::run(ctx, &args),
-        Command::Import(args) => import::run(ctx, args),
+        Command::Import(args) => import::run(ctx, &args),
         Command::Export(args) => export::run(ctx, &args),
         Command::Check(args) => check::run(ctx, &args),
         Command::Rebuild(args) => rebuild::run(ctx, &args),

@@ -4,10 +4,10 @@ use tracker::Query;
 
 use super::context::Ctx;
 use super::fail::Outcome;
-use super::field::Attribute;
-use super::field::Field;
+use super::field::RunColumn;
 use super::listing;
 use super::print::Format;
+use super::shim::query::filter::Attribute;
 
 /// Find runs by their params, metrics and tags
 ///
@@ -47,7 +47,7 @@ pub(crate) struct QueryArgs {
 pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     let mut columns = Vec::new();
     for column in &args.columns {
-        columns.push(Field::parse(column)?);
+        columns.push(RunColumn::parse(column)?);
     }
     let reader = ctx.reader()?;
     let runs = reader.runs(&Query {
@@ -62,19 +62,19 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     }
     let columns = if !columns.is_empty() {
         // Asked for by name, they stand as asked; the id is what other commands take.
-        let id = Field::Attribute(Attribute::Id);
+        let id = RunColumn::attribute(Attribute::Id);
         let asked = columns.contains(&id);
         Some([if asked { vec![] } else { vec![id] }, columns].concat())
     } else if people {
         let texts = std::iter::once(&args.filter).chain(&args.sort);
-        let mentioned: Vec<Field> = texts.flat_map(|text| Field::mentioned(text)).collect();
+        let mentioned: Vec<RunColumn> = texts.flat_map(|text| RunColumn::mentioned(text)).collect();
         Some(match mentioned.as_slice() {
-            [] => listing::usual_fields(&runs),
+            [] => listing::usual_columns(&runs),
             _ => listing::with_names(
                 [
-                    vec![Field::Attribute(Attribute::Status)],
+                    vec![RunColumn::attribute(Attribute::Status)],
                     mentioned,
-                    vec![Field::Attribute(Attribute::Start)],
+                    vec![RunColumn::attribute(Attribute::Start)],
                 ]
                 .concat(),
             ),

@@ -16,6 +16,8 @@ use super::print::Format;
 use super::print::escape;
 use super::print::number;
 use super::print::plot;
+use super::shim::export::PointsCsv;
+use super::shim::model::time_to_text;
 
 /// Lines of a plot, and its columns where there is no terminal.
 const PLOT_LINES: usize = 20;
@@ -124,7 +126,7 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
             });
             ctx.out.json(rows)?;
         }
-        Format::Csv => ctx.out.write(|out| write_csv(out, &all, named))?,
+        Format::Csv => ctx.out.write_through(|out| write_csv(out, &all, named))?,
         Format::Table => ctx.out.write(|out| write_columns(out, &all, named))?,
         Format::Md => ctx.out.write(|out| write_markdown(out, &all, named))?,
     }
@@ -181,7 +183,7 @@ impl<'a> Row<'a> {
             run,
             metric,
             step: point.step,
-            time: number::rfc3339(point.time_us),
+            time: time_to_text(point.time_us),
             value: Number::of(point.value),
         }
     }
@@ -198,43 +200,12 @@ impl Number {
     }
 }
 
-/// The same columns and the same words as in JSON.
-fn write_csv(out: &mut dyn Write, all: &[Series], named: bool) -> io::Result<()> {
-    writeln!(
-        out,
-        "{}step,time,value",
-        if named { "run,metric," } else { "" }
-    )?;
+fn write_csv(out: &mut dyn Write, all: &[Series], named: bool) -> tracker::Result<()> {
+    let mut csv = PointsCsv::new(out, named)?;
     for series in all {
-        let whose = if named {
-            format!("{},{},", series.run.id, csv_quoted(&series.metric))
-        } else {
-            String::new()
-        };
-        for point in &series.points {
-            write!(
-                out,
-                "{whose}{},{},",
-                point.step,
-                number::rfc3339(point.time_us)
-            )?;
-            match Number::of(point.value) {
-                Number::Finite(value) => serde_json::to_writer(&mut *out, &value)?,
-                Number::Word(word) => out.write_all(word.as_bytes())?,
-            }
-            out.write_all(b"\n")?;
-        }
+        csv.series(series.run.id, &series.metric, &series.points)?;
     }
-    Ok(())
-}
-
-/// A name between commas; names have no line breaks.
-fn csv_quoted(text: &str) -> String {
-    if text.contains([',', '"']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+    csv.finish()
 }
 
 /// Aligned columns, written as they come: a series may have millions of points.
@@ -330,11 +301,5 @@ mod tests {
         for step in [0, 9, 10, -1, 999, i64::MAX, i64::MIN] {
             assert_eq!(digits(step), step.to_string().len());
         }
-    }
-
-    #[test]
-    fn names_with_commas_stay_one_column() {
-        assert_eq!(csv_quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(csv_quoted("val/acc"), "val/acc");
     }
 }

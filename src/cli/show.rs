@@ -11,7 +11,6 @@ use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::status_look;
-use super::listing;
 use super::print::Cell;
 use super::print::Column;
 use super::print::Format;
@@ -20,7 +19,9 @@ use super::print::Table;
 use super::print::escape;
 use super::print::escape_lines;
 use super::print::number;
-use super::shim;
+use super::shim::export::run_to_json;
+use super::shim::export::runs_to_csv;
+use super::shim::model::time_to_text;
 
 /// Show all that is known of a run
 ///
@@ -44,13 +45,12 @@ pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
         Format::Table => screen(ctx, &reader, &run)?,
         Format::Md => markdown(ctx, &reader, &run)?,
         Format::Json | Format::Jsonl => {
-            let run = shim::run_to_json(&run, reader.now_us());
+            let run = run_to_json(&run, reader.now_us());
             ctx.out.json(std::iter::once(run))?;
         }
         Format::Csv => {
-            let fields = listing::all_fields(std::slice::from_ref(&run));
-            let table = listing::table(std::slice::from_ref(&run), &fields, reader.now_us());
-            ctx.out.table(&table)?;
+            let (run, now_us) = (std::slice::from_ref(&run), reader.now_us());
+            ctx.out.write_through(|out| runs_to_csv(run, now_us, out))?;
         }
     }
     Ok(0)
@@ -279,7 +279,7 @@ pub(crate) fn artifacts(run: &Run) -> Table {
             Cell::maybe_text(artifact.media_type.as_deref()),
             Cell::new(
                 &number::time(artifact.time_us),
-                number::rfc3339(artifact.time_us),
+                time_to_text(artifact.time_us),
             ),
         ]);
     }

@@ -123,6 +123,14 @@ impl Output {
         write(&mut *self.stdout.borrow_mut()).map_err(|error| Failure::output(&error))
     }
 
+    /// Writes to standard output through a call of the library.
+    pub(crate) fn write_through(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> tracker::Result<()>,
+    ) -> Result<(), Failure> {
+        Ok(write(&mut *self.stdout.borrow_mut())?)
+    }
+
     /// Writes one line to standard output, as it is.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), Failure> {
         self.write(|out| writeln!(out, "{line}"))

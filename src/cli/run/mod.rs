@@ -16,7 +16,6 @@ use std::process::Command;
 use std::process::ExitStatus;
 
 use tracker::RunWriter;
-use tracker::model::Environment;
 use tracker::model::Status;
 
 use super::context::Ctx;
@@ -26,7 +25,7 @@ use super::fail::Failure;
 use super::fail::Outcome;
 use super::new_run::NewRun;
 use super::print::Messages;
-use super::shim;
+use super::shim::capture::environment_of;
 use signals::Signals;
 
 /// Exit codes of a shell for a command that is not there, and one that cannot be run.
@@ -66,7 +65,7 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(ctx: &Ctx, args: &RunArgs) -> Outcome {
     let store = ctx.store_or_create()?;
     let mut options = args.new_run.options(ctx)?;
-    options.environment = Some(environment_of(&args.command));
+    options.environment = Some(environment_of(args.command.iter().cloned()));
     // From here on no signal ends this process: a run that was started is finished.
     let mut signals =
         Signals::catch().map_err(|error| Failure::new(format!("cannot catch signals: {error}")))?;
@@ -196,21 +195,6 @@ fn killed(signal: i32) -> (Status, Option<String>, u8) {
     let reason = format!("killed by signal {signal}{name}");
     let code = u8::try_from(128 + signal).unwrap_or(u8::MAX);
     (Status::Failed, Some(reason), code)
-}
-
-/// Where and how the program runs: as this process, with the program's own command line.
-fn environment_of(command: &[OsString]) -> Environment {
-    let arguments = command
-        .iter()
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
-    let (command, masked) = shim::mask_command(arguments);
-    let mut environment = tracker::capture::environment();
-    environment.command = command;
-    environment.masked.extend(masked);
-    environment.masked.sort();
-    environment.masked.dedup();
-    environment
 }
 
 #[cfg(all(test, unix))]
