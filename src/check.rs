@@ -107,11 +107,18 @@ pub(crate) fn stat(
     id: &str,
 ) -> Result<StoreStat> {
     let folders = folder.folders;
-    let mut stat = StoreStat { id: id.to_owned(), ..StoreStat::default() };
+    let mut stat = StoreStat {
+        id: id.to_owned(),
+        ..StoreStat::default()
+    };
     for run in reader.runs(&Query::default())? {
         *stat.runs.entry(run.status.as_str()).or_default() += 1;
         stat.series += run.metrics.len() as u64;
-        stat.points += run.metrics.values().map(|summary| summary.count).sum::<u64>();
+        stat.points += run
+            .metrics
+            .values()
+            .map(|summary| summary.count)
+            .sum::<u64>();
         if let Some(why) = run.tags.get(SLOWED_TAG) {
             stat.slowed.push((run.id, why.clone()));
         }
@@ -156,12 +163,23 @@ pub(crate) fn check(
         files.extend(ids.into_iter().map(|id| (id, folders.settled(&id))));
     }
     let listing = blobs.list()?;
-    report.strays.extend(listing.temporary.into_iter().map(|(path, _)| path));
+    report
+        .strays
+        .extend(listing.temporary.into_iter().map(|(path, _)| path));
     report.strays.extend(listing.strange);
     let len = |path: &Path| folders.sys.stat(path).map_or(0, |stat| stat.len);
     let total = files.iter().map(|(_, path)| len(path)).sum::<u64>()
-        + listing.blobs.iter().map(|listed| listed.stat.len).sum::<u64>();
-    let mut walk = Walk { report, total, progress, named: BTreeMap::new() };
+        + listing
+            .blobs
+            .iter()
+            .map(|listed| listed.stat.len)
+            .sum::<u64>();
+    let mut walk = Walk {
+        report,
+        total,
+        progress,
+        named: BTreeMap::new(),
+    };
     let mut sealed = Vec::new();
     for (id, path) in files {
         let bytes = len(&path);
@@ -169,7 +187,8 @@ pub(crate) fn check(
         let checked = if is_rows {
             walk.rows(folders, &id, &path)
         } else {
-            walk.sealed(folders, &id, &path).map(|file| sealed.extend(file))
+            walk.sealed(folders, &id, &path)
+                .map(|file| sealed.extend(file))
         };
         walk.found(checked, id.run)?;
         walk.advance(bytes);
@@ -179,7 +198,9 @@ pub(crate) fn check(
         match blobs.verify(listed.blob) {
             Ok(_) => {}
             Err(Error::Corrupt(damage)) => {
-                walk.report.damage.push((*damage, owners.into_iter().collect()));
+                walk.report
+                    .damage
+                    .push((*damage, owners.into_iter().collect()));
             }
             Err(error) if error.is_missing() => {}
             Err(error) => return Err(error),
@@ -190,7 +211,9 @@ pub(crate) fn check(
     // What records name and nothing is there for.
     for (blob, owners) in std::mem::take(&mut walk.named) {
         let damage = Damage::new(&blobs.path(blob), 0, "blob", "it is missing");
-        walk.report.damage.push((damage, owners.into_iter().collect()));
+        walk.report
+            .damage
+            .push((damage, owners.into_iter().collect()));
     }
     let mut report = walk.report;
     report.index = compare_index(folder, reader, &sealed)?;
@@ -232,8 +255,11 @@ impl Walk<'_> {
         let file = folders.sys.open(path, Open::Read)?;
         let rows = rows::read(&*file, id)?;
         self.report.segments += 1;
-        self.report.points +=
-            rows.groups.iter().map(|group| group.values.len() as u64).sum::<u64>();
+        self.report.points += rows
+            .groups
+            .iter()
+            .map(|group| group.values.len() as u64)
+            .sum::<u64>();
         self.report.unknown_records += rows.unknown.len() as u64;
         self.take_events(id.run, rows.events.iter().map(|row| &row.event));
         let damage = rows.damage.into_iter().map(|damage| (damage, vec![id.run]));
@@ -304,7 +330,11 @@ fn compare(
     for segment in snapshot.segments(0..=u32::MAX)? {
         let RunNumber(number) = segment.run;
         if let Some(run) = ids.get(number as usize) {
-            let id = SegmentId { run: *run, writer: segment.writer, seq: segment.seq };
+            let id = SegmentId {
+                run: *run,
+                writer: segment.writer,
+                seq: segment.seq,
+            };
             folded.insert(id, segment.segment.hash);
         }
     }
@@ -315,7 +345,9 @@ fn compare(
             None => {} // a reader finds it, and the next fold takes it in
         }
     }
-    let gone = folded.keys().map(|id| format!("segment {} is gone from the journal", id.stem()));
+    let gone = folded
+        .keys()
+        .map(|id| format!("segment {} is gone from the journal", id.stem()));
     found.extend(gone);
     Ok(())
 }

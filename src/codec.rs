@@ -47,8 +47,12 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
     }
 }
 
+/// No value is longer than the file it stands in.
+#[expect(clippy::cast_possible_truncation, reason = "64 MiB")]
+const VALUE_BYTES_MAX: usize = SEGMENT_READ_BYTES_MAX as usize;
+
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<{ SEGMENT_READ_BYTES_MAX as usize }>()
+    bincode::config::standard().with_limit::<VALUE_BYTES_MAX>()
 }
 
 /// Reads fixed-size little-endian integers from the front of a slice.

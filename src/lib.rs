@@ -20,15 +20,15 @@ pub mod chunk;
 pub mod codec;
 pub mod error;
 pub mod export;
-pub mod import;
 #[doc(hidden)]
 pub mod fold;
+pub mod import;
 #[doc(hidden)]
 pub mod index;
 #[doc(hidden)]
 pub mod journal;
-mod liveness;
 pub mod limits;
+mod liveness;
 pub mod model;
 pub mod query;
 pub mod run;

@@ -48,7 +48,7 @@ pub const INDEX_WAIT_MS: u64 = 50;
 pub const PAGE_VALUES: usize = 2_000;
 
 const _: () = {
-    assert!(RECORD_BYTES_MAX % RECORD_ALIGN_BYTES == 0);
+    assert!(RECORD_BYTES_MAX.is_multiple_of(RECORD_ALIGN_BYTES));
     // The widest step and the longest text with its names fit a record, any record a segment.
     assert!(RECORD_METRICS_MAX * 8 + 64 <= RECORD_BYTES_MAX);
     assert!(TEXT_BYTES_MAX + ARTIFACT_PATH_BYTES_MAX + 8 * NAME_BYTES_MAX <= RECORD_BYTES_MAX);

@@ -38,16 +38,16 @@ pub(crate) fn of_writer(
 ) -> Liveness {
     let alive = process.and_then(|process| sys.is_alive(process));
     // Sealed in the meantime: whoever did that had its lock.
-    match sys.stat(path) {
-        Err(error) if error.is_missing() => return Liveness::Gone,
-        _ => {}
+    if sys.stat(path).is_err_and(|error| error.is_missing()) {
+        return Liveness::Gone;
     }
     let locked = sys.open(path, Open::Read).and_then(|file| file.is_locked());
+    if file_system.locks_surely && matches!(locked, Ok(false)) {
+        return Liveness::Gone;
+    }
     match (locked, alive) {
-        (Ok(false), _) if file_system.locks_surely => Liveness::Gone,
-        (_, Some(true)) => Liveness::Alive,
         (_, Some(false)) => Liveness::Gone,
-        (Ok(true), None) => Liveness::Alive,
+        (_, Some(true)) | (Ok(true), None) => Liveness::Alive,
         (Ok(false) | Err(_), None) => match sys.stat(path) {
             Ok(stat) if sys.now_us() - stat.modified_ns / 1_000 < SILENCE_US => Liveness::Alive,
             _ => Liveness::Unknown,

@@ -71,8 +71,16 @@ pub(crate) struct Parts {
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { folders, blobs: _, options, after_end: _ } = self;
-        f.debug_struct("Parts").field("folders", folders).field("options", options).finish()
+        let Self {
+            folders,
+            blobs: _,
+            options,
+            after_end: _,
+        } = self;
+        f.debug_struct("Parts")
+            .field("folders", folders)
+            .field("options", options)
+            .finish()
     }
 }
 
@@ -133,7 +141,11 @@ impl Shared {
         parts.options.role = Role::Member;
         parts.options.process = parts.folders.sys.process();
         // The parent may have held this lock when it forked; then the child begins with nothing.
-        let params = self.params.try_lock().map(|params| params.clone()).unwrap_or_default();
+        let params = self
+            .params
+            .try_lock()
+            .map(|params| params.clone())
+            .unwrap_or_default();
         let writer = Writer::open(&parts.folders, self.id, parts.options.clone())?;
         let child = Self::new(parts, self.id, self.name.clone(), params, writer);
         self.child.get_or_init(|| Arc::new(child)).here()
@@ -185,7 +197,13 @@ impl RunWriter {
         let mut writer = Writer::open(&parts.folders, id, parts.options.clone())?;
         let time_us = writer.clock().now_us();
         writer.event(time_us, &Event::RunStarted(Box::new(info)))?;
-        Ok(Self(Arc::new(Shared::new(parts, id, name, BTreeMap::new(), writer))))
+        Ok(Self(Arc::new(Shared::new(
+            parts,
+            id,
+            name,
+            BTreeMap::new(),
+            writer,
+        ))))
     }
 
     /// Writes to a run that is there already.
@@ -227,7 +245,11 @@ impl RunWriter {
             let time_us = writer.clock().now_us();
             writer.points(step, time_us, values)
         };
-        if self.0.generation == fork_generation() { self.0.with(log) } else { self.0.here()?.with(log) }
+        if self.0.generation == fork_generation() {
+            self.0.with(log)
+        } else {
+            self.0.here()?.with(log)
+        }
     }
 
     /// Appends the values of one step at a given time in microseconds since 1970.
@@ -235,7 +257,9 @@ impl RunWriter {
     /// # Errors
     /// As [`Self::log`].
     pub fn log_at(&self, step: i64, time_us: i64, values: &[(&str, f64)]) -> Result<()> {
-        self.0.here()?.with(|writer| writer.points(step, time_us, values))
+        self.0
+            .here()?
+            .with(|writer| writer.points(step, time_us, values))
     }
 
     /// Appends many points of one metric, in the order given.
@@ -259,7 +283,11 @@ impl RunWriter {
     pub fn metric(&self, name: &str) -> Result<Metric> {
         let run = self.0.here()?;
         let shape = run.with(|writer| writer.shape_of(name))?;
-        Ok(Metric { run, name: Name::new("metric name", name)?, shape })
+        Ok(Metric {
+            run,
+            name: Name::new("metric name", name)?,
+            shape,
+        })
     }
 
     /// Sets a param once: the same value again is fine.
@@ -283,7 +311,10 @@ impl RunWriter {
             }
             None => {}
         }
-        run.event(&Event::Param { key: name, value: value.clone() })?;
+        run.event(&Event::Param {
+            key: name,
+            value: value.clone(),
+        })?;
         params.insert(key.to_owned(), value);
         Ok(())
     }
@@ -294,7 +325,10 @@ impl RunWriter {
     /// [`Error::Invalid`], [`Error::Io`].
     pub fn tag(&self, key: &str, value: &str) -> Result<()> {
         check_text("tag", value)?;
-        let event = Event::Tag { key: Name::new("tag name", key)?, value: value.to_owned() };
+        let event = Event::Tag {
+            key: Name::new("tag name", key)?,
+            value: value.to_owned(),
+        };
         self.0.here()?.event(&event)
     }
 
@@ -316,7 +350,9 @@ impl RunWriter {
     /// [`Error::Invalid`] for what is no file; [`Error::Io`]. Files before it stay stored.
     pub fn artifact(&self, path: &Path, name: Option<&str>) -> Result<Vec<ArtifactRef>> {
         let run = self.0.here()?;
-        let own_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let own_name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let top = match (name, own_name) {
             (Some(name), _) => name.to_owned(),
             (None, Some(name)) => name,
@@ -354,7 +390,11 @@ impl RunWriter {
     /// Tells for how long callers were held up because disk or core did not keep up; none if they
     /// were not.
     pub fn slowed(&self) -> Option<String> {
-        self.0.here().and_then(|run| run.with(|writer| Ok(writer.slowed()))).ok().flatten()
+        self.0
+            .here()
+            .and_then(|run| run.with(|writer| Ok(writer.slowed())))
+            .ok()
+            .flatten()
     }
 
     /// Makes all that was logged survive a power cut.
@@ -381,7 +421,14 @@ impl RunWriter {
             let time_us = writer.clock().now_us();
             let end_us = end_us.unwrap_or(time_us);
             let reason = reason.map(str::to_owned);
-            writer.event(time_us, &Event::Finished { status, reason, end_us })
+            writer.event(
+                time_us,
+                &Event::Finished {
+                    status,
+                    reason,
+                    end_us,
+                },
+            )
         })?;
         self.close()
     }
@@ -395,7 +442,11 @@ impl RunWriter {
             return Ok(()); // a child that never logged
         }
         let run = self.0.here()?;
-        let writer = run.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = run
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(writer) = writer else { return Ok(()) };
         writer.close()?;
         (run.parts.after_end)();
@@ -412,7 +463,13 @@ impl Shared {
     ) -> Result<ArtifactRef> {
         let media_type = media_type(&path).map(str::to_owned);
         let time_us = self.with(|writer| Ok(writer.clock().now_us()))?;
-        let artifact = ArtifactRef { path, blob, bytes, media_type, time_us };
+        let artifact = ArtifactRef {
+            path,
+            blob,
+            bytes,
+            media_type,
+            time_us,
+        };
         self.with(|writer| writer.event(time_us, &Event::Artifact(artifact.clone())))?;
         Ok(artifact)
     }
@@ -443,7 +500,10 @@ pub(crate) fn check_artifact_path(path: &str) -> Result<()> {
         return refuse("it is empty");
     }
     if path.len() > ARTIFACT_PATH_BYTES_MAX {
-        let why = format!("has {} bytes, at most {ARTIFACT_PATH_BYTES_MAX}", path.len());
+        let why = format!(
+            "has {} bytes, at most {ARTIFACT_PATH_BYTES_MAX}",
+            path.len()
+        );
         return Err(Error::invalid("artifact name", why));
     }
     if path.starts_with('/') {

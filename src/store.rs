@@ -75,7 +75,10 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { sync_interval: Duration::from_millis(SYNC_INTERVAL_MS), append: None }
+        Self {
+            sync_interval: Duration::from_millis(SYNC_INTERVAL_MS),
+            append: None,
+        }
     }
 }
 
@@ -124,7 +127,9 @@ impl Store {
     pub fn find(from: &Path) -> Option<PathBuf> {
         let sys = RealSys;
         let is_store = |path: &PathBuf| sys::Sys::stat(&sys, &path.join("format")).is_ok();
-        from.ancestors().map(|folder| folder.join(FOLDER)).find(is_store)
+        from.ancestors()
+            .map(|folder| folder.join(FOLDER))
+            .find(is_store)
     }
 
     /// Opens an existing store. Writes nothing.
@@ -182,7 +187,11 @@ impl Store {
         sys.create_dir(path)?;
         // What a process leaves that dies while it makes the store; anything else is not ours.
         let ours = ["live", "journal", "blobs", "format"];
-        if sys.list(path)?.iter().any(|entry| !ours.contains(&entry.name.as_str())) {
+        if sys
+            .list(path)?
+            .iter()
+            .any(|entry| !ours.contains(&entry.name.as_str()))
+        {
             return Err(Error::NotAStore(path.to_owned()));
         }
         Folders::new(Arc::clone(&sys), path).create()?;
@@ -197,9 +206,7 @@ impl Store {
                 sys.sync_dir(path)?;
             }
             // Another process was faster; its line is read below.
-            Err(Error::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::AlreadyExists =>
-            {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 if read_format(&sys, &format)?.is_empty() {
                     sys::write_whole(&*sys, &format, line.as_bytes())?;
                 }
@@ -220,14 +227,33 @@ impl Store {
     }
 
     fn folder(&self) -> Folder<'_> {
-        let Parties { folders, index, fold_lock, .. } = &*self.0;
-        Folder { folders, index, lock: fold_lock }
+        let Parties {
+            folders,
+            index,
+            fold_lock,
+            ..
+        } = &*self.0;
+        Folder {
+            folders,
+            index,
+            lock: fold_lock,
+        }
     }
 
     fn parts(&self, role: Role) -> Parts {
-        let Parties { folders, blobs, options, file_system, sys, .. } = &*self.0;
-        let by_default =
-            if file_system.maps_safely { Append::Mapped } else { Append::Written };
+        let Parties {
+            folders,
+            blobs,
+            options,
+            file_system,
+            sys,
+            ..
+        } = &*self.0;
+        let by_default = if file_system.maps_safely {
+            Append::Mapped
+        } else {
+            Append::Written
+        };
         let append = match role {
             Role::Command => Append::Written, // over before a map pays
             Role::Owner | Role::Member => options.append.unwrap_or(by_default),
@@ -252,10 +278,19 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a bad name; [`Error::Io`].
     pub fn start_run(&self, options: RunOptions) -> Result<RunWriter> {
-        let RunOptions { id, name, experiment, author, parent, start_us, detached, environment } =
-            options;
+        let RunOptions {
+            id,
+            name,
+            experiment,
+            author,
+            parent,
+            start_us,
+            detached,
+            environment,
+        } = options;
         let check = |what, text: &Option<String>| {
-            text.as_deref().map_or(Ok(()), |text| Name::new(what, text).map(drop))
+            text.as_deref()
+                .map_or(Ok(()), |text| Name::new(what, text).map(drop))
         };
         check("run name", &name)?;
         check("experiment", &experiment)?;
@@ -304,7 +339,12 @@ impl Store {
     }
 
     fn join(&self, id: RunId, role: Role) -> Result<RunWriter> {
-        let Run { info, status, params, .. } = self.reader()?.run(id)?;
+        let Run {
+            info,
+            status,
+            params,
+            ..
+        } = self.reader()?.run(id)?;
         let has_ended = matches!(status, Status::Completed | Status::Failed);
         if role != Role::Owner && has_ended && info.detached {
             return Err(Error::Ended(id));
@@ -352,7 +392,13 @@ impl Store {
             let media_type = crate::blob::media_type(name).map(str::to_owned);
             let time_us = whole.time_us();
             let (path, blob, bytes) = (name.clone(), put.blob, put.bytes);
-            whole.artifact(ArtifactRef { path, blob, bytes, media_type, time_us });
+            whole.artifact(ArtifactRef {
+                path,
+                blob,
+                bytes,
+                media_type,
+                time_us,
+            });
         }
         for (metric, points) in &run.series {
             whole.series(metric, points)?;
@@ -455,15 +501,28 @@ fn read_format(sys: &SharedSys, path: &Path) -> Result<String> {
 
 /// Returns the store's id.
 fn parse_format(line: &str, path: &Path) -> Result<String> {
-    let damaged = || Damage::new(path, 0, "format", format!("it is no line of a store: {line:?}"));
+    let damaged = || {
+        Damage::new(
+            path,
+            0,
+            "format",
+            format!("it is no line of a store: {line:?}"),
+        )
+    };
     let mut words = line.split_whitespace();
     let (Some("tracker"), Some(version), Some(id)) = (words.next(), words.next(), words.next())
     else {
         return Err(damaged().into());
     };
-    let found: u32 = version.parse().map_err(|_: std::num::ParseIntError| damaged())?;
+    let Ok(found) = version.parse::<u32>() else {
+        return Err(damaged().into());
+    };
     if found > FORMAT {
-        return Err(Error::NewerFormat { found, known: FORMAT, path: path.to_owned() });
+        return Err(Error::NewerFormat {
+            found,
+            known: FORMAT,
+            path: path.to_owned(),
+        });
     }
     Ok(id.to_owned())
 }

@@ -40,7 +40,10 @@ impl MemoryRun {
         number: RunNumber,
         text: &mut dyn FnMut(NameNumber) -> Result<String>,
     ) -> Result<Self> {
-        let mut run = Self { row: snapshot.run(number)?.unwrap_or_default(), ..Self::default() };
+        let mut run = Self {
+            row: snapshot.run(number)?.unwrap_or_default(),
+            ..Self::default()
+        };
         for (name, row) in snapshot.params(number)? {
             run.params.insert(text(name)?, row);
         }
@@ -48,7 +51,8 @@ impl MemoryRun {
             run.tags.insert(text(name)?, row);
         }
         for (artifact, stamp) in snapshot.artifacts(number)? {
-            run.artifacts.insert(artifact.path.clone(), (artifact, stamp));
+            run.artifacts
+                .insert(artifact.path.clone(), (artifact, stamp));
         }
         for (name, summary) in snapshot.series(number)? {
             run.series.insert(text(name)?, summary);
@@ -72,7 +76,14 @@ impl MemoryRun {
             Status::Unknown => end_us.or(self.row.times_us.map(|(_, last)| last)),
             Status::Completed | Status::Failed => end_us,
         };
-        let RunRow { info, opened: _, finished, note, times_us, series: _ } = self.row;
+        let RunRow {
+            info,
+            opened: _,
+            finished,
+            note,
+            times_us,
+            series: _,
+        } = self.row;
         // Segments of a run may arrive before the one that tells its start.
         let info = info.map_or_else(
             || RunInfo {
@@ -85,7 +96,15 @@ impl MemoryRun {
         let reason = finished.and_then(|(_, finish)| finish.reason);
         let mut params = BTreeMap::new();
         let mut param_conflicts = BTreeMap::new();
-        for (key, ParamRow { value, stamp: _, conflict }) in self.params {
+        for (
+            key,
+            ParamRow {
+                value,
+                stamp: _,
+                conflict,
+            },
+        ) in self.params
+        {
             if let Some((refused, _)) = conflict {
                 param_conflicts.insert(key.clone(), refused);
             }
@@ -100,9 +119,15 @@ impl MemoryRun {
             params,
             param_conflicts,
             metrics: self.series,
-            tags: self.tags.into_iter().map(|(key, row)| (key, row.text)).collect(),
+            tags: self
+                .tags
+                .into_iter()
+                .map(|(key, row)| (key, row.text))
+                .collect(),
             note: note.map(|(_, text)| text),
-            artifacts: artifacts.map(|(path, (artifact, _))| (path, artifact)).collect(),
+            artifacts: artifacts
+                .map(|(path, (artifact, _))| (path, artifact))
+                .collect(),
             reason: reason.filter(|_| status == Status::Failed),
         }
     }
@@ -135,26 +160,40 @@ impl Sink for MemoryRun {
     }
 
     fn param(&mut self, key: &str, value: &ParamValue, stamp: Stamp) -> Result<()> {
-        match self.params.get_mut(key) {
-            Some(row) => row.merge(value, stamp),
-            None => {
-                let row = ParamRow { value: value.clone(), stamp, conflict: None };
-                self.params.insert(key.to_owned(), row);
-            }
+        if let Some(row) = self.params.get_mut(key) {
+            self.series.insert(metric.to_owned(), *part);
+        } else {
+            let row = ParamRow {
+                value: value.clone(),
+                stamp,
+                conflict: None,
+            };
+            self.params.insert(key.to_owned(), row);
         }
         Ok(())
     }
 
     fn tag(&mut self, key: &str, text: &str, stamp: Stamp) -> Result<()> {
         if self.tags.get(key).is_none_or(|old| old.stamp < stamp) {
-            self.tags.insert(key.to_owned(), TagRow { text: text.to_owned(), stamp });
+            self.tags.insert(
+                key.to_owned(),
+                TagRow {
+                    text: text.to_owned(),
+                    stamp,
+                },
+            );
         }
         Ok(())
     }
 
     fn artifact(&mut self, artifact: &ArtifactRef, stamp: Stamp) -> Result<()> {
-        if self.artifacts.get(&artifact.path).is_none_or(|(_, old)| *old < stamp) {
-            self.artifacts.insert(artifact.path.clone(), (artifact.clone(), stamp));
+        if self
+            .artifacts
+            .get(&artifact.path)
+            .is_none_or(|(_, old)| *old < stamp)
+        {
+            self.artifacts
+                .insert(artifact.path.clone(), (artifact.clone(), stamp));
         }
         Ok(())
     }

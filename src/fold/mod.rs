@@ -116,22 +116,46 @@ pub(crate) fn fold_segment<'a>(
         let (a, b) = times.unwrap_or((first, last));
         times = Some((a.min(first), b.max(last)));
     };
-    for EventRow { row, time_us, event } in events {
+    for EventRow {
+        row,
+        time_us,
+        event,
+    } in events
+    {
         span(*time_us, *time_us);
-        let stamp = Stamp { time_us: *time_us, writer: id.writer, seq: id.seq, row: *row };
+        let stamp = Stamp {
+            time_us: *time_us,
+            writer: id.writer,
+            seq: id.seq,
+            row: *row,
+        };
         match event {
-            Event::WriterOpened { role: Role::Owner, process: _ } => {
+            Event::WriterOpened {
+                role: Role::Owner,
+                process: _,
+            } => {
                 sink.opened(index::Role::Owner, stamp)?;
             }
             // Neither says how the run stands: somebody else ends it.
-            Event::WriterOpened { role: Role::Member | Role::Command, process: _ } => {}
+            Event::WriterOpened {
+                role: Role::Member | Role::Command,
+                process: _,
+            } => {}
             Event::RunStarted(info) => sink.started(info, stamp)?,
             Event::Param { key, value } => sink.param(key.as_str(), value, stamp)?,
             Event::Tag { key, value } => sink.tag(key.as_str(), value, stamp)?,
             Event::Note(text) => sink.note(text, stamp)?,
             Event::Artifact(artifact) => sink.artifact(artifact, stamp)?,
-            Event::Finished { status, reason, end_us } => {
-                let finish = Finish { status: *status, reason: reason.clone(), end_us: *end_us };
+            Event::Finished {
+                status,
+                reason,
+                end_us,
+            } => {
+                let finish = Finish {
+                    status: *status,
+                    reason: reason.clone(),
+                    end_us: *end_us,
+                };
                 sink.finished(&finish, stamp)?;
             }
             Event::Slowed(why) => sink.tag(SLOWED_TAG, why, stamp)?,
@@ -225,7 +249,11 @@ impl<'a> ChunkRow<'a> {
         let mut bytes = Bytes(bytes);
         let (axis, rows) = (bytes.u32()?, bytes.u32()?);
         bytes.take(28)?;
-        Ok(Self { axis, rows, values: bytes.0 })
+        Ok(Self {
+            axis,
+            rows,
+            values: bytes.0,
+        })
     }
 }
 
@@ -262,7 +290,13 @@ impl<'a> AxisRow<'a> {
         let mut bytes = Bytes(bytes);
         let (writer, seq) = (WriterId(bytes.u64()?), bytes.u32()?);
         let (rows, split) = (bytes.u32()?, (bytes.u32()?, bytes.u32()?));
-        Ok(Self { writer, seq, rows, split, bytes: bytes.0 })
+        Ok(Self {
+            writer,
+            seq,
+            rows,
+            split,
+            bytes: bytes.0,
+        })
     }
 }
 
@@ -285,7 +319,10 @@ impl Folder<'_> {
     /// Brings the index up to date, for about `budget`.
     pub(crate) fn fold(&self, budget: Option<Duration>) -> Result<FoldReport> {
         let Some(_lock) = self.try_lock()? else {
-            return Ok(FoldReport { busy: true, ..FoldReport::default() });
+            return Ok(FoldReport {
+                busy: true,
+                ..FoldReport::default()
+            });
         };
         let mut report = self.recover()?;
         let settled = self.settle()?;
@@ -294,12 +331,12 @@ impl Folder<'_> {
             return Ok(report);
         }
         let folded = self.fold_pending(budget, &mut report);
-        if let Err(Error::Corrupt(damage)) = &folded {
-            if damage.path == self.index.path() {
-                // The index is derived: what cannot be trusted is made again.
-                self.index.remove()?;
-                return self.fold_pending(budget, &mut report).map(|()| report);
-            }
+        if let Err(Error::Corrupt(damage)) = &folded
+            && damage.path == self.index.path()
+        {
+            // The index is derived: what cannot be trusted is made again.
+            self.index.remove()?;
+            return self.fold_pending(budget, &mut report).map(|()| report);
         }
         folded.map(|()| report)
     }
@@ -374,7 +411,10 @@ impl Folder<'_> {
             Ok(matches!(
                 first,
                 Some(record::Record::Event {
-                    event: Event::WriterOpened { role: Role::Command, .. },
+                    event: Event::WriterOpened {
+                        role: Role::Command,
+                        ..
+                    },
                     ..
                 })
             ))
@@ -404,7 +444,9 @@ impl Folder<'_> {
         };
         let seen: BTreeMap<u8, i64> = snapshot.folders()?.into_iter().collect();
         let folders = self.folders.list_folders()?;
-        Ok(folders.iter().any(|(folder, modified_ns)| seen.get(folder) != Some(modified_ns)))
+        Ok(folders
+            .iter()
+            .any(|(folder, modified_ns)| seen.get(folder) != Some(modified_ns)))
     }
 
     fn fold_pending(&self, budget: Option<Duration>, report: &mut FoldReport) -> Result<()> {
@@ -465,11 +507,14 @@ impl Folder<'_> {
         damage: &[Damage],
     ) -> Result<()> {
         let now_ns = self.folders.sys.now_us() * 1_000;
-        let damaged: BTreeSet<&Path> =
-            damage.iter().filter_map(|damage| damage.path.parent()).collect();
+        let damaged: BTreeSet<&Path> = damage
+            .iter()
+            .filter_map(|damage| damage.path.parent())
+            .collect();
         for (folder, modified_ns) in seen {
-            let holds_damage =
-                damaged.iter().any(|path| path.ends_with(format!("{folder:02x}")));
+            let holds_damage = damaged
+                .iter()
+                .any(|path| path.ends_with(format!("{folder:02x}")));
             if now_ns - modified_ns > SETTLED_NS && !holds_damage {
                 writer.put_folder(*folder, *modified_ns)?;
             }
@@ -488,7 +533,9 @@ impl Folder<'_> {
         let mut bytes = 0;
         let mut rest = pending;
         for _ in 0..BATCH_SEGMENTS {
-            let Some((id, others)) = rest.split_first() else { break };
+            let Some((id, others)) = rest.split_first() else {
+                break;
+            };
             match self.fold_one(writer, id) {
                 Ok(Some(sealed)) => {
                     bytes += sealed.len;
@@ -516,7 +563,10 @@ impl Folder<'_> {
     /// All of the file is read and checked before anything is put, so that a damaged one leaves
     /// no half of itself in the transaction.
     fn fold_one(&self, writer: &mut index::Writer<'_>, id: &SegmentId) -> Result<Option<Sealed>> {
-        let file = self.folders.sys.open(&self.folders.settled(id), Open::Read)?;
+        let file = self
+            .folders
+            .sys
+            .open(&self.folders.settled(id), Open::Read)?;
         let sealed = Sealed::open(file.into(), id)?;
         let events = sealed.events()?;
         let mut blocks = Vec::new();
@@ -539,8 +589,11 @@ impl Folder<'_> {
         if !writer.put_segment(run, id.writer, id.seq, &segment)? {
             return Ok(None);
         }
-        let series =
-            sealed.footer.metrics.iter().map(|(name, summary)| (name.as_str(), summary));
+        let series = sealed
+            .footer
+            .metrics
+            .iter()
+            .map(|(name, summary)| (name.as_str(), summary));
         fold_segment(&mut IndexRun { writer, run }, id, &events, series)?;
         let mut names = Vec::with_capacity(sealed.footer.metrics.len());
         for (name, _) in &sealed.footer.metrics {
@@ -548,10 +601,15 @@ impl Folder<'_> {
         }
         for (group, block, axis, columns) in blocks {
             let axis = writer.put_axis(run, &AxisRow::encode(id, block, &axis))?;
-            let steps = Steps { first: block.min_step, last: block.max_step };
+            let steps = Steps {
+                first: block.min_step,
+                last: block.max_step,
+            };
             for ((metric, column), values) in group.metrics.iter().zip(&block.columns).zip(columns)
             {
-                let Some(metric) = names.get(*metric as usize) else { continue };
+                let Some(metric) = names.get(*metric as usize) else {
+                    continue;
+                };
                 let chunk = ChunkRow::encode(axis, block.rows, column, &values);
                 writer.put_chunk(run, *metric, steps, &chunk)?;
             }

@@ -106,8 +106,18 @@ impl Unfolded {
                 gather.add_rows(file, &**open);
             }
         }
-        let Gather { folder: _, file_system: _, warnings, pieces, sealed: _ } = gather;
-        Ok(Self { snapshot, warnings, pieces })
+        let Gather {
+            folder: _,
+            file_system: _,
+            warnings,
+            pieces,
+            sealed: _,
+        } = gather;
+        Ok(Self {
+            snapshot,
+            warnings,
+            pieces,
+        })
     }
 
     /// Returns the runs that have anything unfolded, in order of their ids.
@@ -167,8 +177,16 @@ impl Unfolded {
                 Content::Rows(rows, _) => rows.points_of(metric, &mut points),
                 Content::Sealed(sealed, _) => sealed.points_of(metric, &mut points)?,
             }
-            let SegmentId { run: _, writer, seq } = piece.id;
-            out.extend(points.drain(..).map(|(point, row)| (point, Place { writer, seq, row })));
+            let SegmentId {
+                run: _,
+                writer,
+                seq,
+            } = piece.id;
+            out.extend(
+                points
+                    .drain(..)
+                    .map(|(point, row)| (point, Place { writer, seq, row })),
+            );
         }
         Ok(())
     }
@@ -218,7 +236,8 @@ impl Gather<'_> {
                 // A new store has none, and nothing for one.
                 let folders = self.folder.folders.list_folders().unwrap_or_default();
                 if !folders.is_empty() {
-                    self.warnings.push("there is no index yet; reading the journal".to_owned());
+                    self.warnings
+                        .push("there is no index yet; reading the journal".to_owned());
                 }
                 return None;
             }
@@ -226,12 +245,16 @@ impl Gather<'_> {
             Ok(Opened::Busy) => "it did not answer in time".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.warnings.push(format!("the index is not used, reading the journal instead: {why}"));
+        self.warnings.push(format!(
+            "the index is not used, reading the journal instead: {why}"
+        ));
         None
     }
 
     fn mend(&self) -> Result<Option<Box<Snapshot>>> {
-        let Some(_lock) = self.folder.try_lock()? else { return Ok(None) };
+        let Some(_lock) = self.folder.try_lock()? else {
+            return Ok(None);
+        };
         self.folder.index.mend()?;
         Ok(match self.folder.index.read()? {
             Opened::Reader(snapshot) => Some(snapshot),
@@ -272,7 +295,11 @@ impl Gather<'_> {
         match read {
             Ok((sealed, events)) => {
                 let content = Content::Sealed(sealed, events);
-                let piece = Piece { id: *id, content, liveness: None };
+                let piece = Piece {
+                    id: *id,
+                    content,
+                    liveness: None,
+                };
                 self.pieces.entry(id.run).or_default().push(piece);
                 self.sealed.insert(*id);
             }
@@ -285,7 +312,8 @@ impl Gather<'_> {
             Ok(rows) => rows,
             Err(error) => return self.warnings.push(error.to_string()),
         };
-        self.warnings.extend(rows.damage.iter().map(|damage| format!("corrupt {damage}")));
+        self.warnings
+            .extend(rows.damage.iter().map(|damage| format!("corrupt {damage}")));
         let opened = rows.events.first().map(|first| &first.event);
         let (role, process) = match opened {
             Some(Event::WriterOpened { role, process }) => (Some(*role), Some(process)),
@@ -301,7 +329,11 @@ impl Gather<'_> {
             )
         });
         let content = Content::Rows(rows, OnceLock::new());
-        let piece = Piece { id: file.id, content, liveness };
+        let piece = Piece {
+            id: file.id,
+            content,
+            liveness,
+        };
         self.pieces.entry(file.id.run).or_default().push(piece);
     }
 }

@@ -162,7 +162,7 @@ impl Background {
 
     /// Hands over a full segment to be sealed, and the live one to be synced.
     pub(super) fn turned_over(&mut self, id: SegmentId, full: Segment, live: Arc<dyn File>) {
-        let bytes = full.len();
+        let bytes = full.end();
         let full = Full {
             id,
             file: full.into_file(),
@@ -211,9 +211,9 @@ impl Background {
         let slept_us = self.shared.slept_us.load(Ordering::Relaxed);
         let mib = self.shared.appended_bytes.load(Ordering::Relaxed) >> 20;
         (slept_us >= WORTH_US).then(|| {
-            let slept_s = slept_us as f64 / 1e6;
+            let seconds = slept_us as f64 / 1e6;
             format!(
-                "logging was held up for {slept_s:.1} s within {mib} MiB of rows, as disk or \
+                "logging was held up for {seconds:.1} s within {mib} MiB of rows, as disk or \
                      core did not keep up"
             )
         })

@@ -38,10 +38,12 @@ impl Header {
     /// Reads the bytes of a header.
     #[inline]
     pub fn decode(bytes: [u8; HEADER_BYTES]) -> Self {
-        let [a, b, c, d, e, f, g, h] = bytes;
+        let ([len, crc], _) = bytes.as_chunks::<4>() else {
+            return Self { len: 0, crc: 0 };
+        };
         Self {
-            len: u32::from_le_bytes([a, b, c, d]),
-            crc: u32::from_le_bytes([e, f, g, h]),
+            len: u32::from_le_bytes(*len),
+            crc: u32::from_le_bytes(*crc),
         }
     }
 }

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! The path of a point: [`record`] lays it out, [`frame`] guards it, [`segment`] appends it,
-//! [`writer`] turns segments over, [`seal`] makes columns of a full one, [`sealed`] is their file,
-//! [`rows`] reads a segment back, `background` works behind the caller, [`files`] knows names and folders. A run that ended elsewhere comes
-//! in through [`whole`].
+//! [`writer`] turns segments over, `background` works behind the caller, [`seal`] makes columns of
+//! a full segment, [`sealed`] is their file, [`rows`] reads a segment back, [`files`] knows names
+//! and folders. A run that ended elsewhere comes in through [`whole`].
 //!
 //! Invariants:
 //! - a segment has one writer, the holder of its lock; a run may have many writers;

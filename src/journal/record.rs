@@ -176,9 +176,7 @@ pub fn metric(number: u32, name: &Name) -> Vec<u8> {
 pub fn shape(number: u32, metrics: &[u32]) -> Vec<u8> {
     let mut body = vec![SHAPE, VERSION, 0, 0];
     body.extend_from_slice(&number.to_le_bytes());
-    metrics
-        .iter()
-        .for_each(|metric| body.extend_from_slice(&metric.to_le_bytes()));
+    body.extend(metrics.iter().flat_map(|metric| metric.to_le_bytes()));
     body
 }
 

@@ -207,8 +207,8 @@ impl Segment {
         }
     }
 
-    /// Returns bytes appended so far, header included.
-    pub fn len(&self) -> usize {
+    /// Returns where the next record goes: bytes of header and records so far.
+    pub fn end(&self) -> usize {
         self.len
     }
 

@@ -39,7 +39,7 @@ pub struct Whole {
     time_us: i64,
     end_us: i64,
     events: Vec<Event>,
-    series: Vec<(Name, Vec<Point>)>,
+    series: AllSeries,
 }
 
 impl Whole {
@@ -51,7 +51,13 @@ impl Whole {
         Name::new("run name", &info.name)?;
         let time_us = info.start_us.or(end_us).unwrap_or(0);
         let events = vec![Event::RunStarted(Box::new(info.clone()))];
-        Ok(Self { run, time_us, end_us: end_us.unwrap_or(time_us), events, series: Vec::new() })
+        Ok(Self {
+            run,
+            time_us,
+            end_us: end_us.unwrap_or(time_us),
+            events,
+            series: Vec::new(),
+        })
     }
 
     /// Returns the time of the records: the run's start, in microseconds since 1970.
@@ -95,7 +101,8 @@ impl Whole {
     /// `Error::Invalid` for a bad name.
     pub fn series(&mut self, metric: &str, points: &[Point]) -> Result<()> {
         if !points.is_empty() {
-            self.series.push((Name::new("metric name", metric)?, points.to_vec()));
+            self.series
+                .push((Name::new("metric name", metric)?, points.to_vec()));
         }
         Ok(())
     }
@@ -104,14 +111,33 @@ impl Whole {
     ///
     /// # Errors
     /// `Error::Io`; then the run is not there, or whole.
-    pub fn write(mut self, folders: &Folders, status: Status, reason: Option<String>) -> Result<()> {
+    pub fn write(
+        mut self,
+        folders: &Folders,
+        status: Status,
+        reason: Option<String>,
+    ) -> Result<()> {
         let (run, end_us) = (self.run, self.end_us);
-        self.events.push(Event::Finished { status, reason, end_us });
-        let hash = blake3::derive_key("tracker 2026 writer of an imported run", &run.0.to_le_bytes());
-        let writer = WriterId(hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)));
+        self.events.push(Event::Finished {
+            status,
+            reason,
+            end_us,
+        });
+        let hash = blake3::derive_key(
+            "tracker 2026 writer of an imported run",
+            &run.0.to_le_bytes(),
+        );
+        let writer = WriterId(
+            hash.first_chunk()
+                .map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+        );
         let mut segments = self.segments();
         let last = segments.pop().unwrap_or_default();
-        let id = |seq: usize| SegmentId { run, writer, seq: u32::try_from(seq).unwrap_or(u32::MAX) };
+        let id = |seq: usize| SegmentId {
+            run,
+            writer,
+            seq: u32::try_from(seq).unwrap_or(u32::MAX),
+        };
         for (seq, rows) in segments.iter().enumerate() {
             write_segment(folders, &id(seq), rows)?;
         }
@@ -135,7 +161,9 @@ impl Whole {
                     in_segment = 0;
                 }
                 in_segment += (to - from) * names.len();
-                let Some(rows) = segments.last_mut() else { continue };
+                let Some(rows) = segments.last_mut() else {
+                    continue;
+                };
                 let mut group = Group::default();
                 for (name, _) in &names {
                     let position = *positions.entry(name.clone()).or_insert_with(|| {
@@ -160,20 +188,30 @@ impl Whole {
             let events = std::mem::take(&mut self.events);
             last.events = (0u32..)
                 .zip(events)
-                .map(|(row, event)| EventRow { row, time_us, event })
+                .map(|(row, event)| EventRow {
+                    row,
+                    time_us,
+                    event,
+                })
                 .collect();
         }
         segments
     }
 }
 
+/// Steps and times of a series.
 type Axis = Vec<(i64, i64)>;
+/// Series by metric.
+type AllSeries = Vec<(Name, Vec<Point>)>;
 
 /// Puts series of equal steps and times together, in order of first appearance.
-fn by_axis(series: Vec<(Name, Vec<Point>)>) -> Vec<(Axis, Vec<(Name, Vec<Point>)>)> {
-    let mut groups: Vec<(Axis, Vec<(Name, Vec<Point>)>)> = Vec::new();
+fn by_axis(series: AllSeries) -> Vec<(Axis, AllSeries)> {
+    let mut groups: Vec<(Axis, AllSeries)> = Vec::new();
     for (name, points) in series {
-        let axis: Axis = points.iter().map(|point| (point.step, point.time_us)).collect();
+        let axis: Axis = points
+            .iter()
+            .map(|point| (point.step, point.time_us))
+            .collect();
         // A metric that comes twice is two series of one name: they stay apart.
         let place = groups.iter_mut().find(|(other, members)| {
             *other == axis && members.iter().all(|(member, _)| *member != name)
@@ -199,7 +237,9 @@ fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
     seal::sweep(folders, &made)?; // of an earlier try that died
     let file = folders.sys.open(&made, Open::New)?;
     if !file.try_lock()? {
-        return Err(Error::Locked { what: "the run to be added" });
+        return Err(Error::Locked {
+            what: "the run to be added",
+        });
     }
     let written = file
         .write_at(&bytes, 0)

@@ -97,10 +97,10 @@ impl Writer {
     /// # Errors
     /// `Error::Io`.
     pub fn open(folders: &Folders, run: RunId, options: Options) -> Result<Self> {
-        if options.role == Role::Command {
-            if let Some(writer) = Self::reopen(folders, run, &options)? {
-                return Ok(writer);
-            }
+        if options.role == Role::Command
+            && let Some(writer) = Self::reopen(folders, run, &options)?
+        {
+            return Ok(writer);
         }
         let [low, _] = split(folders.sys.random());
         let id = SegmentId {
@@ -404,7 +404,7 @@ impl Writer {
             return Err(closed());
         };
         segment.append(len, fill)?;
-        let (end, bytes) = (segment.len(), frame::frame_bytes(len));
+        let (end, bytes) = (segment.end(), frame::frame_bytes(len));
         self.background.note_appended(bytes);
         if end >= self.ask_at {
             self.ask_ahead();

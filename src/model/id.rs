@@ -46,10 +46,11 @@ impl FromStr for RunId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            if let Ok(printed) = u128::from_str_radix(text, 16) {
-                return Ok(Self(printed.rotate_right(64)));
-            }
+        if text.len() == 32
+            && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && let Ok(printed) = u128::from_str_radix(text, 16)
+        {
+            return Ok(Self(printed.rotate_right(64)));
         }
         Err(Error::invalid(
             "run id",

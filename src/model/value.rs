@@ -117,12 +117,11 @@ impl ParamValue {
 
     fn check_within(&self, depth: usize, budget: &mut usize) -> Result<(), Error> {
         match self {
-            Self::Bool(_) | Self::Int(_) | Self::Float(_) => Ok(()),
             Self::Text(text) if text.len() > TEXT_BYTES_MAX => {
                 let why = format!("has {} bytes, at most {TEXT_BYTES_MAX}", text.len());
                 Err(Error::invalid("param value", why))
             }
-            Self::Text(_) => Ok(()),
+            Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Text(_) => Ok(()),
             Self::List(_) if depth == 0 => Err(Error::invalid(
                 "param value",
                 format!("lists nest deeper than {NESTING_MAX}"),
@@ -156,10 +155,10 @@ impl ParamValue {
                 return Self::Float(float);
             }
         }
-        if text.starts_with(['[', '"']) {
-            if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
-                return Self::from_json(&value);
-            }
+        if text.starts_with(['[', '"'])
+            && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
+        {
+            return Self::from_json(&value);
         }
         Self::Text(text.to_owned())
     }

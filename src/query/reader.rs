@@ -56,7 +56,11 @@ impl Reader {
     pub(crate) fn open(folder: &Folder<'_>, file_system: FileSystem) -> Result<Self> {
         let unfolded = Unfolded::gather(folder, file_system)?;
         let now_us = folder.folders.sys.now_us();
-        Ok(Self { unfolded, now_us, texts: Mutex::new(BTreeMap::new()) })
+        Ok(Self {
+            unfolded,
+            now_us,
+            texts: Mutex::new(BTreeMap::new()),
+        })
     }
 
     /// Returns the time of the snapshot in microseconds since 1970.
@@ -82,7 +86,9 @@ impl Reader {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].
     pub fn run_ids(&self) -> Result<Vec<RunId>> {
-        let mut ids = self.snapshot().map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
+        let mut ids = self
+            .snapshot()
+            .map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
         ids.extend(self.unfolded.runs());
         ids.sort_unstable();
         ids.dedup();
@@ -91,7 +97,8 @@ impl Reader {
 
     /// Returns the number of a run in the index, if it is there.
     pub(super) fn number(&self, id: RunId) -> Result<Option<RunNumber>> {
-        self.snapshot().map_or(Ok(None), |snapshot| snapshot.run_number(id))
+        self.snapshot()
+            .map_or(Ok(None), |snapshot| snapshot.run_number(id))
     }
 
     pub(super) fn text(&self, name: NameNumber) -> Result<String> {
@@ -99,7 +106,9 @@ impl Reader {
         if let Some(text) = texts.get(&name.0) {
             return Ok(text.clone());
         }
-        let text = self.snapshot().map_or(Ok(None), |snapshot| snapshot.text(name))?;
+        let text = self
+            .snapshot()
+            .map_or(Ok(None), |snapshot| snapshot.text(name))?;
         let text = text.unwrap_or_default();
         texts.insert(name.0, text.clone());
         Ok(text)
@@ -146,7 +155,10 @@ impl Reader {
         match filter {
             None => Ok(self.run_ids()?.len()),
             Some(filter) => {
-                let query = Query { filter: Some(filter.to_owned()), ..Query::default() };
+                let query = Query {
+                    filter: Some(filter.to_owned()),
+                    ..Query::default()
+                };
                 select::matching(self, &query).map(|runs| runs.len())
             }
         }
@@ -159,7 +171,12 @@ impl Reader {
     pub fn metric_names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         if let Some(snapshot) = self.snapshot() {
-            names.extend(snapshot.names(Kind::Metric)?.into_iter().map(|name| name.text));
+            names.extend(
+                snapshot
+                    .names(Kind::Metric)?
+                    .into_iter()
+                    .map(|name| name.text),
+            );
         }
         for id in self.unfolded.runs() {
             names.extend(self.assemble(id, None)?.metrics.into_keys());
@@ -180,7 +197,11 @@ impl Reader {
             return Ok(points);
         }
         let near = near(metric, self.run(run)?.metrics.into_keys());
-        Err(Error::NotFound { what: "metric", name: metric.to_owned(), near })
+        Err(Error::NotFound {
+            what: "metric",
+            name: metric.to_owned(),
+            near,
+        })
     }
 
     /// Finds the run that `text` names: an id, a prefix that only one run has, a unique name,
@@ -193,12 +214,15 @@ impl Reader {
             return self.find_special(text, special);
         }
         let mut found = Vec::new();
-        let is_prefix = (1..=32).contains(&text.len())
-            && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F'));
+        let is_prefix =
+            (1..=32).contains(&text.len()) && text.bytes().all(|byte: u8| byte.is_ascii_hexdigit());
         if is_prefix {
             let prefix = text.to_ascii_lowercase();
             let ids = self.run_ids()?;
-            found.extend(ids.into_iter().filter(|id| id.to_string().starts_with(&prefix)));
+            found.extend(
+                ids.into_iter()
+                    .filter(|id| id.to_string().starts_with(&prefix)),
+            );
         }
         // A name may look like a prefix of another run: then both are meant.
         for id in self.named(text)? {
@@ -210,7 +234,11 @@ impl Reader {
             [id] => Ok(*id),
             [] => {
                 let near = near(text, self.run_names()?.into_iter());
-                Err(Error::NotFound { what: "run", name: text.to_owned(), near })
+                Err(Error::NotFound {
+                    what: "run",
+                    name: text.to_owned(),
+                    near,
+                })
             }
             several => {
                 let mut runs = Vec::new();
@@ -218,13 +246,19 @@ impl Reader {
                     let run = self.run(*id)?;
                     runs.push(format!("{} {}", id.short(), run.info.name));
                 }
-                Err(Error::Ambiguous { name: text.to_owned(), runs })
+                Err(Error::Ambiguous {
+                    name: text.to_owned(),
+                    runs,
+                })
             }
         }
     }
 
     fn find_special(&self, text: &str, special: &str) -> Result<RunId> {
-        let mut query = Query { limit: Some(1), ..Query::default() };
+        let mut query = Query {
+            limit: Some(1),
+            ..Query::default()
+        };
         if let Some(metric) = special.strip_prefix("best:") {
             let (metric, direction) = match metric.strip_prefix('-') {
                 Some(metric) => (metric, ""),
@@ -238,7 +272,9 @@ impl Reader {
             return Err(Error::invalid("run", why));
         }
         let ids = select::matching(self, &query)?;
-        ids.first().copied().ok_or_else(|| Error::not_found("run", text))
+        ids.first()
+            .copied()
+            .ok_or_else(|| Error::not_found("run", text))
     }
 
     /// Runs of that name.
@@ -261,8 +297,15 @@ impl Reader {
     /// Names of the newest runs: what a mistyped one may have meant.
     fn run_names(&self) -> Result<Vec<String>> {
         const NEWEST: usize = 1_000;
-        let query = Query { limit: Some(NEWEST), ..Query::default() };
-        Ok(self.runs(&query)?.into_iter().map(|run| run.info.name).collect())
+        let query = Query {
+            limit: Some(NEWEST),
+            ..Query::default()
+        };
+        Ok(self
+            .runs(&query)?
+            .into_iter()
+            .map(|run| run.info.name)
+            .collect())
     }
 }
 
@@ -275,5 +318,9 @@ pub(crate) fn near(name: &str, names: impl Iterator<Item = String>) -> Vec<Strin
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
-    scored.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect()
+    scored
+        .into_iter()
+        .take(NEAR_MAX)
+        .map(|(_, name)| name)
+        .collect()
 }

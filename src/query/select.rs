@@ -66,12 +66,17 @@ struct UnfoldedRuns(Vec<Option<Run>>, Vec<RunId>);
 impl UnfoldedRuns {
     fn of(reader: &Reader) -> Result<Self> {
         let ids: Vec<RunId> = reader.unfolded().runs().collect();
-        let runs = ids.iter().map(|id| reader.assemble(*id, reader.number(*id)?).map(Some));
+        let runs = ids
+            .iter()
+            .map(|id| reader.assemble(*id, reader.number(*id)?).map(Some));
         Ok(Self(runs.collect::<Result<_>>()?, ids))
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, &Run)> {
-        self.0.iter().enumerate().filter_map(|(at, run)| Some((at, run.as_ref()?)))
+        self.0
+            .iter()
+            .enumerate()
+            .filter_map(|(at, run)| Some((at, run.as_ref()?)))
     }
 
     fn id(&self, at: usize) -> RunId {
@@ -123,16 +128,24 @@ impl Names for AllNames<'_> {
         let folded = self.snapshot.is_some_and(|snapshot| {
             let number = snapshot.name_number(name).ok().flatten();
             number.is_some_and(|number| {
-                snapshot.name_use(index_kind(kind), number).is_ok_and(|runs| runs > 0)
+                snapshot
+                    .name_use(index_kind(kind), number)
+                    .is_ok_and(|runs| runs > 0)
             })
         });
-        folded || self.unfolded.iter().any(|(_, run)| Self::has(kind, run, name))
+        folded
+            || self
+                .unfolded
+                .iter()
+                .any(|(_, run)| Self::has(kind, run, name))
     }
 
     fn visit(&self, kind: NameKind, see: &mut dyn FnMut(&str)) {
         if let Some(snapshot) = self.snapshot {
             let names = snapshot.names(index_kind(kind)).unwrap_or_default();
-            names.iter().for_each(|name| see(&name.text));
+            for name in names {
+                see(&name.text);
+            }
         }
         for (_, run) in self.unfolded.iter() {
             match kind {
@@ -147,10 +160,17 @@ impl Names for AllNames<'_> {
 impl<'a> Selection<'a> {
     fn of(reader: &'a Reader, query: &Query) -> Result<Self> {
         let unfolded = UnfoldedRuns::of(reader)?;
-        let ids = reader.snapshot().map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
+        let ids = reader
+            .snapshot()
+            .map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
         let filter = query.filter.as_deref();
-        let filter = filter.map(|text| Filter::parse(text, reader.now_us())).transpose()?;
-        let names = AllNames { snapshot: reader.snapshot(), unfolded: &unfolded };
+        let filter = filter
+            .map(|text| Filter::parse(text, reader.now_us()))
+            .transpose()?;
+        let names = AllNames {
+            snapshot: reader.snapshot(),
+            unfolded: &unfolded,
+        };
         let is_empty = ids.is_empty() && unfolded.0.is_empty();
         let (mut predicate, mut sort) = (None, Vec::new());
         if !is_empty {
@@ -160,9 +180,18 @@ impl<'a> Selection<'a> {
             sort = keys.collect::<Result<_>>()?;
         }
         if sort.is_empty() {
-            sort.push(SortKey { field: Field::Attribute(Attribute::Start), descending: true });
+            sort.push(SortKey {
+                field: Field::Attribute(Attribute::Start),
+                descending: true,
+            });
         }
-        Ok(Self { reader, unfolded, ids, predicate, sort })
+        Ok(Self {
+            reader,
+            unfolded,
+            ids,
+            predicate,
+            sort,
+        })
     }
 
     fn choose(&mut self, query: &Query) -> Result<Vec<Choice>> {
@@ -182,16 +211,23 @@ impl<'a> Selection<'a> {
             if passes {
                 let first = self.predicate.as_ref().map_or(0, |p| p.fields().len());
                 let fields = first..first + self.sort.len();
-                let values = fields.map(|field| columns.value(field, number, *id)).collect();
+                let values = fields
+                    .map(|field| columns.value(field, number, *id))
+                    .collect();
                 matches.push((Choice::Folded(number, *id), *id, values));
             }
         }
         let now_us = self.reader.now_us();
         for (at, run) in self.unfolded.iter() {
-            let passes =
-                self.predicate.as_ref().is_none_or(|predicate| predicate.matches_run(run, now_us));
+            let passes = self
+                .predicate
+                .as_ref()
+                .is_none_or(|predicate| predicate.matches_run(run, now_us));
             if passes {
-                let values = self.sort.iter().map(|key| Value::of(&key.field, run, now_us));
+                let values = self
+                    .sort
+                    .iter()
+                    .map(|key| Value::of(&key.field, run, now_us));
                 matches.push((Choice::Unfolded(at), run.id, values.collect()));
             }
         }
@@ -252,10 +288,19 @@ impl<'a> Columns<'a> {
             fields.extend(predicate.fields().iter().cloned());
         }
         fields.extend(selection.sort.iter().map(|key| key.field.clone()));
-        let sources = fields.iter().map(|field| source(snapshot, field)).collect::<Result<_>>()?;
+        let sources = fields
+            .iter()
+            .map(|field| source(snapshot, field))
+            .collect::<Result<_>>()?;
         let texts = snapshot.texts()?;
         let (reader, failure) = (selection.reader, std::cell::RefCell::new(None));
-        Ok(Self { reader, fields, sources, texts, failure })
+        Ok(Self {
+            reader,
+            fields,
+            sources,
+            texts,
+            failure,
+        })
     }
 
     /// What went wrong while values were looked up, if anything did.
@@ -284,7 +329,9 @@ impl<'a> Columns<'a> {
                 }
             }
             Some(Source::Duration(start, end, status)) => {
-                let CellValue::Number(start) = cell(start) else { return Value::Absent };
+                let CellValue::Number(start) = cell(start) else {
+                    return Value::Absent;
+                };
                 let status = status.get(at).and_then(|cell| cell.as_status());
                 match (cell(end), status) {
                     (CellValue::Number(end), _) => Value::Duration((end - start) / 1e6),
@@ -301,7 +348,9 @@ impl<'a> Columns<'a> {
     }
 
     fn look_up(&self, field: usize, number: RunNumber, id: RunId) -> Value<'_> {
-        let Some(field) = self.fields.get(field) else { return Value::Absent };
+        let Some(field) = self.fields.get(field) else {
+            return Value::Absent;
+        };
         match self.reader.assemble(id, Some(number)) {
             Ok(run) => owned(Value::of(field, &run, self.reader.now_us())),
             Err(error) => {
@@ -318,14 +367,17 @@ impl Meaning {
             Self::Number | Self::Id => Value::Number(value),
             Self::Int => Value::Int(whole(value)),
             Self::Time => Value::Time(whole(value)),
-            Self::Status => cell
-                .as_status()
-                .map_or(Value::Absent, |status| Value::Text(Cow::Borrowed(status.as_str()))),
+            Self::Status => cell.as_status().map_or(Value::Absent, |status| {
+                Value::Text(Cow::Borrowed(status.as_str()))
+            }),
         }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "cells hold whole numbers up to 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "cells hold whole numbers up to 2^53"
+)]
 fn whole(value: f64) -> i64 {
     value as i64
 }
@@ -340,9 +392,12 @@ fn owned<'a>(value: Value<'_>) -> Value<'a> {
         Value::Time(value) => Value::Time(value),
         Value::Duration(value) => Value::Duration(value),
         Value::Id(value) => Value::Id(value),
-        Value::Texts(texts) => {
-            Value::Texts(texts.into_iter().map(|text| Cow::Owned(text.into_owned())).collect())
-        }
+        Value::Texts(texts) => Value::Texts(
+            texts
+                .into_iter()
+                .map(|text| Cow::Owned(text.into_owned()))
+                .collect(),
+        ),
     }
 }
 
@@ -388,7 +443,11 @@ fn attribute_source(snapshot: &Snapshot, attribute: Attribute) -> Result<Source>
         Attribute::Duration => {
             let start = column(index::Attribute::Start)?;
             let end = column(index::Attribute::End)?;
-            return Ok(Source::Duration(start, end, column(index::Attribute::Status)?));
+            return Ok(Source::Duration(
+                start,
+                end,
+                column(index::Attribute::Status)?,
+            ));
         }
         Attribute::Status => (index::Attribute::Status, Meaning::Status),
         Attribute::Start => (index::Attribute::Start, Meaning::Time),

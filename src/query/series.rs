@@ -51,7 +51,9 @@ pub(super) fn read(
     if let (Some(snapshot), Some(number)) = (reader.snapshot(), number) {
         is_known |= read_index(snapshot, number, metric, from, to, &mut found)?;
     }
-    reader.unfolded().points_of(run, metric, &mut found.unfolded)?;
+    reader
+        .unfolded()
+        .points_of(run, metric, &mut found.unfolded)?;
     is_known |= !found.unfolded.is_empty();
     if !is_known {
         return Ok(None);
@@ -71,10 +73,16 @@ fn read_index(
     to: i64,
     found: &mut Found,
 ) -> Result<bool> {
-    let Some(name) = snapshot.name_number(metric)? else { return Ok(false) };
-    let Some(summary) = snapshot.summary(run, name)? else { return Ok(false) };
+    let Some(name) = snapshot.name_number(metric)? else {
+        return Ok(false);
+    };
+    let Some(summary) = snapshot.summary(run, name)? else {
+        return Ok(false);
+    };
     if from <= i64::MIN + 1 && to == i64::MAX {
-        found.points.reserve(usize::try_from(summary.count).unwrap_or(0).min(1 << 24));
+        found
+            .points
+            .reserve(usize::try_from(summary.count).unwrap_or(0).min(1 << 24));
     }
     let mut blocks: BTreeMap<u32, Rc<Block>> = BTreeMap::new();
     let mut values = Vec::new();
@@ -90,29 +98,50 @@ fn read_index(
         values.clear();
         chunk::decode_values(chunk.values, chunk.rows as usize, &mut values)
             .map_err(|why| damage(snapshot, &why))?;
-        found.stretches.push((found.points.len(), Rc::clone(&block)));
-        let Axis { places: _, steps, times_us } = &block.axis;
+        found
+            .stretches
+            .push((found.points.len(), Rc::clone(&block)));
+        let Axis {
+            places: _,
+            steps,
+            times_us,
+        } = &block.axis;
         let rows = steps.iter().zip(times_us).zip(&values);
-        found.points.extend(
-            rows.map(|((&step, &time_us), &value)| Point { step, time_us, value }),
-        );
+        found
+            .points
+            .extend(rows.map(|((&step, &time_us), &value)| Point {
+                step,
+                time_us,
+                value,
+            }));
     }
     Ok(true)
 }
 
 fn read_block(snapshot: &Snapshot, run: RunNumber, axis: u32) -> Result<Block> {
     let missing = || Malformed::new(format!("axis {axis} is missing"));
-    let bytes = snapshot.axis(run, axis)?.ok_or_else(|| damage(snapshot, &missing()))?;
+    let bytes = snapshot
+        .axis(run, axis)?
+        .ok_or_else(|| damage(snapshot, &missing()))?;
     let decode = || -> Result<Block, Malformed> {
         let row = AxisRow::decode(&bytes)?;
         let axis = Axis::decode(row.bytes, row.rows as usize, row.split)?;
-        Ok(Block { writer: row.writer, seq: row.seq, axis })
+        Ok(Block {
+            writer: row.writer,
+            seq: row.seq,
+            axis,
+        })
     };
     decode().map_err(|why| damage(snapshot, &why).into())
 }
 
 fn damage(snapshot: &Snapshot, why: &Malformed) -> Damage {
-    Damage::new(snapshot.path(), 0, "chunk", format!("{why}; `tracker rebuild` mends it"))
+    Damage::new(
+        snapshot.path(),
+        0,
+        "chunk",
+        format!("{why}; `tracker rebuild` mends it"),
+    )
 }
 
 impl Found {
@@ -121,7 +150,9 @@ impl Found {
         let key = |point: &Point| (point.step, point.time_us);
         let unfolded_first = self.unfolded.first().map(|(point, _)| key(point));
         let ascends = |points: &[Point]| {
-            points.windows(2).all(|pair| matches!(pair, [a, b] if key(a) < key(b)))
+            points
+                .windows(2)
+                .all(|pair| matches!(pair, [a, b] if key(a) < key(b)))
         };
         let unfolded_ascends = self
             .unfolded
@@ -132,7 +163,8 @@ impl Found {
             _ => true,
         };
         if joins && unfolded_ascends && ascends(&self.points) {
-            self.points.extend(self.unfolded.into_iter().map(|(point, _)| point));
+            self.points
+                .extend(self.unfolded.into_iter().map(|(point, _)| point));
             return self.points;
         }
         let ends = self.stretches.iter().skip(1).map(|(start, _)| *start);
@@ -142,7 +174,14 @@ impl Found {
             let points = self.points.get(*start..end).unwrap_or_default();
             all.extend(points.iter().zip(&block.axis.places).map(|(point, row)| {
                 let row = u32::try_from(*row).unwrap_or(u32::MAX);
-                (*point, Place { writer: block.writer, seq: block.seq, row })
+                (
+                    *point,
+                    Place {
+                        writer: block.writer,
+                        seq: block.seq,
+                        row,
+                    },
+                )
             }));
         }
         // Stable: a metric twice in one step keeps its order there.

@@ -45,6 +45,7 @@ impl Map {
         else {
             return;
         };
+        #[expect(clippy::cast_ptr_alignment, reason = "checked in the next line")]
         let place = place.as_mut_ptr().cast::<u64>();
         if !place.is_aligned() {
             return;

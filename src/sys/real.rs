@@ -110,7 +110,8 @@ impl Sys for RealSys {
             const BTRFS: u64 = 0x9123_683e;
             const ZFS: u64 = 0x2fc1_2fc1;
             const BCACHEFS: u64 = 0xca45_1a4e;
-            let kind = rustix::fs::statfs(dir).map(|stat| stat.f_type as u64 & 0xffff_ffff);
+            let kind =
+                rustix::fs::statfs(dir).map(|stat| stat.f_type.cast_unsigned() & 0xffff_ffff);
             let in_place = [EXT4, XFS, TMPFS, OVERLAY, F2FS];
             let local = [BTRFS, ZFS, BCACHEFS];
             let is_in = |list: &[u64]| kind.is_ok_and(|kind| list.contains(&kind));
@@ -303,7 +304,11 @@ impl File for RealFile {
 
     fn is_locked(&self) -> Result<bool> {
         match self.file.try_lock_shared() {
-            Ok(()) => self.file.unlock().map(|()| false).map_err(self.failed("unlock")),
+            Ok(()) => self
+                .file
+                .unlock()
+                .map(|()| false)
+                .map_err(self.failed("unlock")),
             Err(fs::TryLockError::WouldBlock) => Ok(true),
             Err(fs::TryLockError::Error(error)) => Err(self.failed("lock")(error)),
         }

@@ -18,7 +18,11 @@ fn store() -> (tempfile::TempDir, Store) {
 
 fn options(name: &str) -> RunOptions {
     let environment = Some(tracker::model::Environment::default());
-    RunOptions { name: Some(name.to_owned()), environment, ..RunOptions::default() }
+    RunOptions {
+        name: Some(name.to_owned()),
+        environment,
+        ..RunOptions::default()
+    }
 }
 
 fn points(store: &Store, run: RunId, metric: &str) -> Vec<Point> {
@@ -38,7 +42,9 @@ fn a_point_is_read_back_the_moment_it_is_logged_and_ever_after() {
     let id = writer.id();
     writer.param("lr", ParamValue::Float(0.1)).unwrap();
     for step in 0..10 {
-        writer.log(step, &[("loss", 1.0 / (step + 1) as f64), ("acc", 0.5)]).unwrap();
+        writer
+            .log(step, &[("loss", 1.0 / (step + 1) as f64), ("acc", 0.5)])
+            .unwrap();
         assert_eq!(points(&store, id, "loss").len(), step as usize + 1);
     }
     let live = run(&store, id);
@@ -48,11 +54,17 @@ fn a_point_is_read_back_the_moment_it_is_logged_and_ever_after() {
     let before = points(&store, id, "loss");
     writer.finish(Status::Completed, None, None).unwrap();
     let done = run(&store, id);
-    assert_eq!((done.status, done.end_us.is_some()), (Status::Completed, true));
+    assert_eq!(
+        (done.status, done.end_us.is_some()),
+        (Status::Completed, true)
+    );
     assert!(points(&store, id, "loss") == before);
     store.rebuild(&mut |_, _| {}).unwrap();
     assert!(points(&store, id, "loss") == before);
-    assert_eq!(run(&store, id).metrics["loss"].mean(), live.metrics["loss"].mean());
+    assert_eq!(
+        run(&store, id).metrics["loss"].mean(),
+        live.metrics["loss"].mean()
+    );
 }
 
 #[test]
@@ -60,29 +72,45 @@ fn steps_in_any_order_read_by_step_then_time_then_as_logged() {
     let (_dir, store) = store();
     let writer = store.start_run(options("order")).unwrap();
     let id = writer.id();
-    for (step, time_us, value) in
-        [(5, 10, 1.0), (-3, 20, 2.0), (5, 5, 3.0), (5, 10, f64::NAN), (0, 0, f64::INFINITY)]
-    {
+    for (step, time_us, value) in [
+        (5, 10, 1.0),
+        (-3, 20, 2.0),
+        (5, 5, 3.0),
+        (5, 10, f64::NAN),
+        (0, 0, f64::INFINITY),
+    ] {
         writer.log_at(step, time_us, &[("m", value)]).unwrap();
     }
     let want = |points: &[Point]| {
-        let have: Vec<_> = points.iter().map(|p| (p.step, p.time_us, p.value.to_bits())).collect();
+        let have: Vec<_> = points
+            .iter()
+            .map(|p| (p.step, p.time_us, p.value.to_bits()))
+            .collect();
         let bits = f64::to_bits;
-        assert_eq!(have, [
-            (-3, 20, bits(2.0)),
-            (0, 0, bits(f64::INFINITY)),
-            (5, 5, bits(3.0)),
-            (5, 10, bits(1.0)),
-            (5, 10, bits(f64::NAN)),
-        ]);
+        assert_eq!(
+            have,
+            [
+                (-3, 20, bits(2.0)),
+                (0, 0, bits(f64::INFINITY)),
+                (5, 5, bits(3.0)),
+                (5, 10, bits(1.0)),
+                (5, 10, bits(f64::NAN)),
+            ]
+        );
     };
     want(&points(&store, id, "m"));
     writer.finish(Status::Completed, None, None).unwrap();
     want(&points(&store, id, "m"));
     let summary = run(&store, id).metrics["m"];
-    assert_eq!((summary.count, summary.nan_count, summary.pos_inf_count), (5, 1, 1));
+    assert_eq!(
+        (summary.count, summary.nan_count, summary.pos_inf_count),
+        (5, 1, 1)
+    );
     assert!(summary.last.unwrap().value.is_nan());
-    let range = SeriesQuery { from_step: Some(0), to_step: Some(4) };
+    let range = SeriesQuery {
+        from_step: Some(0),
+        to_step: Some(4),
+    };
     let some = store.reader().unwrap().series(id, "m", &range).unwrap();
     assert_eq!(some.len(), 1);
 }
@@ -93,8 +121,14 @@ fn a_param_is_set_once() {
     let writer = store.start_run(options("params")).unwrap();
     writer.param("lr", ParamValue::Float(0.1)).unwrap();
     writer.param("lr", ParamValue::Float(0.1)).unwrap();
-    let error = writer.param("lr", ParamValue::Float(0.2)).unwrap_err().to_string();
-    assert_eq!(error, "param \"lr\" of this run is 0.1 and cannot become 0.2");
+    let error = writer
+        .param("lr", ParamValue::Float(0.2))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "param \"lr\" of this run is 0.1 and cannot become 0.2"
+    );
     let other = store.join_run(writer.id()).unwrap();
     assert!(other.param("lr", ParamValue::Int(1)).is_err());
     other.param("seed", ParamValue::Int(1)).unwrap();
@@ -125,7 +159,12 @@ fn a_dropped_run_has_failed_and_can_be_resumed() {
 #[test]
 fn a_detached_run_runs_until_it_is_finished() {
     let (_dir, store) = store();
-    let started = store.start_run(RunOptions { detached: true, ..options("script") }).unwrap();
+    let started = store
+        .start_run(RunOptions {
+            detached: true,
+            ..options("script")
+        })
+        .unwrap();
     let id = started.id();
     started.close().unwrap();
     for step in 0..5 {
@@ -135,7 +174,9 @@ fn a_detached_run_runs_until_it_is_finished() {
     }
     assert_eq!(run(&store, id).status, Status::Running);
     let command = store.join_run_briefly(id).unwrap();
-    command.finish(Status::Failed, Some("by hand"), None).unwrap();
+    command
+        .finish(Status::Failed, Some("by hand"), None)
+        .unwrap();
     let done = run(&store, id);
     assert_eq!((done.status, done.metrics["m"].count), (Status::Failed, 5));
     assert_eq!(done.reason.as_deref(), Some("by hand"));
@@ -148,9 +189,15 @@ fn a_query_sees_folded_and_live_runs_alike() {
     let mut live = Vec::new();
     for n in 0..30 {
         let writer = store.start_run(options(&format!("run{n}"))).unwrap();
-        writer.param("lr", ParamValue::Float(f64::from(n) / 100.0)).unwrap();
+        writer
+            .param("lr", ParamValue::Float(f64::from(n) / 100.0))
+            .unwrap();
         writer.log(0, &[("acc", f64::from(n % 7))]).unwrap();
-        if n % 3 == 0 { live.push(writer) } else { writer.finish(Status::Completed, None, None).unwrap() }
+        if n % 3 == 0 {
+            live.push(writer)
+        } else {
+            writer.finish(Status::Completed, None, None).unwrap()
+        }
     }
     let ask = |filter: &str, sort: &str| -> Vec<String> {
         let query = Query {
@@ -161,19 +208,43 @@ fn a_query_sees_folded_and_live_runs_alike() {
         let runs = store.reader().unwrap().runs(&query).unwrap();
         runs.into_iter().map(|run| run.info.name).collect()
     };
-    assert_eq!(ask("metrics.acc > 4 and params.lr < 0.2", "-params.lr"), [
-        "run19", "run13", "run12", "run6"
-    ]);
-    assert_eq!(ask("status = 'running' and acc = 6", "params.lr"), ["run6", "run27"]);
+    assert_eq!(
+        ask("metrics.acc > 4 and params.lr < 0.2", "-params.lr"),
+        ["run19", "run13", "run12", "run6"]
+    );
+    assert_eq!(
+        ask("status = 'running' and acc = 6", "params.lr"),
+        ["run6", "run27"]
+    );
     drop(live);
-    assert_eq!(ask("status = 'failed' and acc = 6", "params.lr"), ["run6", "run27"]);
+    assert_eq!(
+        ask("status = 'failed' and acc = 6", "params.lr"),
+        ["run6", "run27"]
+    );
     store.fold(None).unwrap();
-    assert_eq!(ask("status = 'failed' and acc = 6", "params.lr"), ["run6", "run27"]);
+    assert_eq!(
+        ask("status = 'failed' and acc = 6", "params.lr"),
+        ["run6", "run27"]
+    );
     let reader = store.reader().unwrap();
     let run3 = reader.find_run("run3").unwrap();
     assert_eq!(reader.find_run(&run3.to_string()[..12]).unwrap(), run3);
-    assert_eq!(reader.run(reader.find_run("@best:acc").unwrap()).unwrap().info.name, "run27");
-    assert_eq!(reader.run(reader.find_run("@last").unwrap()).unwrap().info.name, "run29");
+    assert_eq!(
+        reader
+            .run(reader.find_run("@best:acc").unwrap())
+            .unwrap()
+            .info
+            .name,
+        "run27"
+    );
+    assert_eq!(
+        reader
+            .run(reader.find_run("@last").unwrap())
+            .unwrap()
+            .info
+            .name,
+        "run29"
+    );
     let error = reader.find_run("run33").unwrap_err();
     assert!(matches!(error, tracker::Error::NotFound { near, .. } if near[0].starts_with("run3")));
 }
