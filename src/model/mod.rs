@@ -3,13 +3,18 @@
 //! Plain values without a file, a clock or a format behind them; all parts speak in these.
 
 mod id;
+mod record;
 mod run;
 mod summary;
+mod time;
 mod value;
 
 pub use id::BlobId;
 pub use id::RunId;
 pub use id::WriterId;
+pub use record::ARTIFACTS_SUFFIX;
+pub(crate) use record::param_from_exact;
+pub(crate) use record::param_to_exact;
 pub use run::ArtifactRef;
 pub use run::Environment;
 pub use run::GitState;
@@ -22,6 +27,11 @@ pub use summary::Extreme;
 pub use summary::Stamp;
 pub use summary::Sum;
 pub use summary::Summary;
+pub use time::parse_time;
+pub use time::time_from_seconds;
+pub use time::time_from_text;
+pub use time::time_to_text;
 pub use value::Name;
 pub use value::ParamValue;
 pub use value::Point;
+pub(crate) use value::float_to_json;

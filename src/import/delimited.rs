@@ -1,0 +1,312 @@
+//! CSV and TSV: a header of names, then a row a step.
+//!
+//! An empty cell is no point, and neither is `None`, `null`, `NA`, `N/A` or `-`: programs print
+//! these for "not measured". `nan`, `inf` and `-inf` are values. True and false are 1 and 0. Blank
+//! lines are skipped. A first line `#{…}` (as Stable-Baselines writes it) holds params.
+//!
+//! A header with both `metric` and `value` means a row a point, as `tracker` itself exports points;
+//! the other columns (`run`, `step`, `time`) mean what they mean elsewhere.
+
+use std::io;
+use std::io::BufRead;
+use std::io::Read;
+
+use csv::ReaderBuilder;
+use csv::StringRecord;
+
+use super::ImportOptions;
+use super::document;
+use super::log::Log;
+use super::log::Tables;
+use super::log::is_run_column;
+use super::source::Source;
+use super::table::Cell;
+use super::table::Table;
+use super::table::plain;
+use crate::error::Result;
+
+/// Reads all runs of a file.
+pub(super) fn read(source: &mut Source<'_>, options: &ImportOptions, tabs: bool) -> Result<Log> {
+    let mut log = Log::default();
+    if source.peek()?.starts_with(b"#{") {
+        let mut line = Vec::new();
+        source.line(&mut line)?;
+        let text = String::from_utf8_lossy(&line);
+        let params = document::json(text.trim_start_matches('#'));
+        let params = params.map_err(|why| source.invalid(&format!("line 1: {why}")))?;
+        document::params(&params, "", &mut log.params);
+    }
+    let delimiter = match options.delimiter {
+        Some(char) if char.is_ascii() => u8::try_from(char).unwrap_or(b','),
+        Some(char) => {
+            let why = format!("delimiter {char:?} is not one byte, name another");
+            return Err(source.invalid(&why));
+        }
+        None if tabs => b'\t',
+        None => sniff(source.peek()?),
+    };
+    let lines_before = source.lines_taken();
+    let mut rows = Rows {
+        csv: ReaderBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(Lines {
+                bytes: source.reader(),
+                last: b'\n',
+                held: false,
+            }),
+        record: StringRecord::new(),
+        lines_before,
+    };
+    let tables = rows.tables(options, &mut log.warnings);
+    log.tables = tables.map_err(|why| source.invalid(&why))?;
+    Ok(log)
+}
+
+/// The one of `,`, `;` and tab that the first line has most of, outside of quotes.
+fn sniff(start: &[u8]) -> u8 {
+    let mut lines = start.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let header = lines.find(|line| !line.is_empty()).unwrap_or(start);
+    let mut in_quotes = false;
+    let mut counts = [(b',', 0u32), (b';', 0), (b'\t', 0)];
+    for byte in header {
+        in_quotes ^= *byte == b'"';
+        for (delimiter, count) in &mut counts {
+            *count += u32::from(!in_quotes && byte == delimiter);
+        }
+    }
+    // Of as many the last: a name has a comma sooner than a tab.
+    let best = counts.iter().max_by_key(|(_, count)| *count);
+    best.filter(|(_, count)| *count > 0)
+        .map_or(b',', |(delimiter, _)| *delimiter)
+}
+
+/// Makes every line end in one `\n`, the last one too.
+///
+/// Only then the parser's count of lines tells where a record ended.
+struct Lines<R> {
+    bytes: R,
+    /// The last byte seen.
+    last: u8,
+    /// A `\r` was held back, for the byte after it was not seen.
+    held: bool,
+}
+
+impl<R: BufRead> Read for Lines<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut wrote = 0;
+        // Nothing written would mean the end, so a part that is held back only is passed over.
+        while wrote == 0 && !out.is_empty() {
+            let bytes = self.bytes.fill_buf()?;
+            if bytes.is_empty() {
+                let missing = std::mem::replace(&mut self.last, b'\n') != b'\n';
+                if let (true, Some(slot)) = (missing, out.first_mut()) {
+                    *slot = b'\n';
+                    return Ok(1);
+                }
+                return Ok(0);
+            }
+            let mut room = out.iter_mut();
+            let mut used = 0;
+            for &byte in bytes {
+                if self.held && byte != b'\n' {
+                    let Some(slot) = room.next() else { break };
+                    *slot = b'\r'; // it did not end a line after all
+                    wrote += 1;
+                    self.held = false;
+                }
+                if byte != b'\r' {
+                    let Some(slot) = room.next() else { break };
+                    *slot = byte;
+                    wrote += 1;
+                }
+                self.held = byte == b'\r';
+                self.last = byte;
+                used += 1;
+            }
+            self.bytes.consume(used);
+        }
+        Ok(wrote)
+    }
+}
+
+struct Rows<R> {
+    csv: csv::Reader<R>,
+    record: StringRecord,
+    lines_before: u64,
+}
+
+/// What the header says.
+struct Header {
+    names: Vec<String>,
+    run: Option<usize>,
+    /// The columns of a metric's name and its value, where each row is one point.
+    point: Option<(usize, usize)>,
+}
+
+impl<R: Read> Rows<R> {
+    /// Reads the next row that is not blank; returns its line.
+    fn next(&mut self) -> Result<Option<u64>, String> {
+        loop {
+            let read = self.csv.read_record(&mut self.record);
+            // The parser stands after the line end of the record; where that began it only knows
+            // if no blank line came before.
+            let inner = self.record.iter().flat_map(str::bytes);
+            let inner = inner.filter(|byte| *byte == b'\n').count() as u64;
+            let line = (self.lines_before + self.csv.position().line()).saturating_sub(1 + inner);
+            match read {
+                Ok(false) => return Ok(None),
+                Ok(true) => {
+                    let blank = self.record.iter().all(|field| field.trim().is_empty());
+                    if !(blank && self.record.len() == 1) {
+                        return Ok(Some(line));
+                    }
+                }
+                Err(why) if matches!(why.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                    return Err(format!("line {line} is not UTF-8: save the file as UTF-8"));
+                }
+                Err(why) => return Err(why.to_string()),
+            }
+        }
+    }
+
+    fn tables(
+        &mut self,
+        options: &ImportOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<Tables, String> {
+        if self.next()?.is_none() {
+            return Err("is empty, want a header of column names".to_owned());
+        }
+        let header = Header::new(&self.record, options, warnings)?;
+        let mut tables = Tables::default();
+        while let Some(line) = self.next()? {
+            if self.record.len() != header.names.len() {
+                return Err(format!(
+                    "line {line} has {} fields, the header has {}: mend that line, or name the \
+                     delimiter",
+                    self.record.len(),
+                    header.names.len()
+                ));
+            }
+            let run = header.run.and_then(|at| self.record.get(at)).unwrap_or("");
+            let new = || Table::with_header(&header.names, header.point.is_some());
+            if let Some(table) = tables.of(run.trim(), new) {
+                header
+                    .put(table, &self.record, line)
+                    .map_err(|why| format!("line {line}: {why}"))?;
+            }
+        }
+        Ok(tables)
+    }
+}
+
+impl Header {
+    fn new(
+        record: &StringRecord,
+        options: &ImportOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, String> {
+        let mut names: Vec<String> = Vec::with_capacity(record.len());
+        for (field, number) in record.iter().zip(1..) {
+            let field = field.trim();
+            let mut name = field.to_owned();
+            if field.is_empty() {
+                name = format!("column {number}");
+            } else if names.contains(&name) {
+                name = format!("{field} {number}");
+            }
+            if name != field {
+                warnings.push(format!(
+                    "column {number} of the header is {field:?}, without a name of its own: it \
+                     is called {name:?}"
+                ));
+            }
+            names.push(name);
+        }
+        if names
+            .iter()
+            .all(|name| cell(name).is_some_and(|cell| !matches!(cell, Cell::Text(_))))
+        {
+            return Err(format!(
+                "line {} has numbers only, want a header of column names: put one before it",
+                record.position().map_or(1, csv::Position::line)
+            ));
+        }
+        let find = |want: &str| names.iter().position(|name| plain(name) == want);
+        let run = names.iter().position(|name| is_run_column(name, options));
+        if let (Some(wanted), None) = (&options.run_column, run) {
+            return Err(format!(
+                "has no run column {wanted:?}, only {}",
+                names.join(", ")
+            ));
+        }
+        Ok(Self {
+            run,
+            point: find("metric").zip(find("value")),
+            names,
+        })
+    }
+
+    fn put(&self, table: &mut Table, record: &StringRecord, line: u64) -> Result<(), String> {
+        table.begin_row(line);
+        for (at, field) in record.iter().enumerate() {
+            let Some(cell) = cell(field).filter(|_| self.run != Some(at)) else {
+                continue;
+            };
+            match self.point {
+                Some((metric, _)) if at == metric => {}
+                Some((metric, value)) if at == value => {
+                    let name = record.get(metric).unwrap_or("");
+                    let column = table.column(name)?;
+                    table.put(column, cell);
+                }
+                Some(_) | None => table.put(at, cell),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a field holds; none for one that holds nothing.
+fn cell(field: &str) -> Option<Cell<'_>> {
+    let field = field.trim();
+    match field {
+        "" | "None" | "none" | "null" | "NULL" | "NA" | "N/A" | "n/a" | "-" => None,
+        "true" | "True" | "TRUE" => Some(Cell::Int(1)),
+        "false" | "False" | "FALSE" => Some(Cell::Int(0)),
+        _ => Some(match field.parse() {
+            Ok(int) => Cell::Int(int),
+            Err(_) => field.parse().map_or(Cell::Text(field), Cell::Float),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_ends_alike_however_it_is_cut() {
+        let text = b"a\r\nb\rc\r\r\n\n\rd";
+        for inner in 1..=text.len() {
+            for outer in 1..=text.len() {
+                let mut lines = Lines {
+                    bytes: io::BufReader::with_capacity(inner, text.as_slice()),
+                    last: b'\n',
+                    held: false,
+                };
+                let (mut all, mut part) = (Vec::<u8>::new(), vec![0; outer]);
+                loop {
+                    let read = lines.read(&mut part).unwrap();
+                    if read == 0 {
+                        break;
+                    }
+                    all.extend(&part[..read]);
+                }
+                assert_eq!(all, b"a\nb\rc\r\n\n\rd\n", "{inner} {outer}");
+            }
+        }
+    }
+}

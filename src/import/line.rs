@@ -1,0 +1,296 @@
+//! One line of `tracker log RUN -`: a JSON object that is one step.
+//!
+//! Strict, for its writer is there to be told: numbers, null (skipped), true and false (1 and 0)
+//! and the words `NaN`, `Infinity`, `-Infinity`, bare or as strings; anything else is an error.
+//! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`].
+
+use std::ops::Range;
+
+use super::flat::Flat;
+use super::flat::Scalar;
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::time_from_seconds;
+use crate::model::time_from_text;
+
+/// What one line says. Reuse it: its buffers are kept.
+#[derive(Clone, Debug, Default)]
+pub struct LogLine {
+    /// The number `step`, if there.
+    pub step: Option<i64>,
+    /// The entry `time`, in microseconds since 1970, if there.
+    pub time_us: Option<i64>,
+    flat: Flat,
+    names: String,
+    values: Vec<(Range<usize>, f64)>,
+}
+
+impl LogLine {
+    /// Returns metrics and values in the order of the line; names of nested objects join with `/`.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = (&str, f64)> {
+        self.values
+            .iter()
+            .map(|(name, value)| (self.names.get(name.clone()).unwrap_or(""), *value))
+    }
+}
+
+/// Reads one line.
+///
+/// # Errors
+/// [`Error::Invalid`] that says what stands where; the caller knows the number of the line.
+pub fn parse(text: &str) -> Result<LogLine> {
+    let mut line = LogLine::default();
+    parse_into(text, &mut line)?;
+    Ok(line)
+}
+
+/// Reads one line into `line`, whose content is replaced.
+///
+/// # Errors
+/// As [`parse`]; `line` then holds a part.
+pub fn parse_into(text: &str, line: &mut LogLine) -> Result<()> {
+    line.step = None;
+    line.time_us = None;
+    line.names.clear();
+    line.values.clear();
+    let invalid = |why: String| Error::invalid("line", why);
+    line.flat.read(text).map_err(invalid)?;
+    for (name, value) in line.flat.iter() {
+        if name == "step" {
+            line.step = step(value).map_err(invalid)?;
+            continue;
+        }
+        if name == "time" {
+            line.time_us = time(value).map_err(invalid)?;
+            continue;
+        }
+        let number = match value {
+            Scalar::Null => continue,
+            Scalar::Bool(value) => f64::from(u8::from(value)),
+            Scalar::Int(value) => value as f64,
+            Scalar::Float(value) => value,
+            Scalar::Text("NaN") => f64::NAN,
+            Scalar::Text("Infinity") => f64::INFINITY,
+            Scalar::Text("-Infinity") => f64::NEG_INFINITY,
+            Scalar::Text(text) => {
+                let start: String = text.chars().take(40).collect();
+                return Err(invalid(format!(
+                    "{name:?} is text, want a number: {start:?}"
+                )));
+            }
+            Scalar::List => {
+                return Err(invalid(format!("{name:?} is a list, want a number")));
+            }
+        };
+        let start = line.names.len();
+        line.names.push_str(name);
+        line.values.push((start..line.names.len(), number));
+    }
+    Ok(())
+}
+
+fn step(value: Scalar<'_>) -> Result<Option<i64>, String> {
+    match value {
+        Scalar::Null => Ok(None),
+        Scalar::Int(step) => Ok(Some(step)),
+        Scalar::Float(step) => match whole(step) {
+            Some(step) => Ok(Some(step)),
+            None => Err(format!("step is {step:?}, want a whole number of 64 bits")),
+        },
+        Scalar::Bool(_) | Scalar::Text(_) | Scalar::List => {
+            Err(format!("step is {}, want a whole number", kind(value)))
+        }
+    }
+}
+
+fn time(value: Scalar<'_>) -> Result<Option<i64>, String> {
+    let want = "want RFC 3339 (2024-01-15T10:30:00Z) or Unix seconds";
+    let time_us = match value {
+        Scalar::Null => return Ok(None),
+        Scalar::Int(seconds) => seconds.checked_mul(1_000_000),
+        Scalar::Float(seconds) => time_from_seconds(seconds),
+        Scalar::Text(text) => match time_from_text(text) {
+            Some(time_us) => Some(time_us),
+            None => return Err(format!("time is text, {want}: {text:?}")),
+        },
+        Scalar::Bool(_) | Scalar::List => {
+            return Err(format!("time is {}, {want}", kind(value)));
+        }
+    };
+    time_us
+        .map(Some)
+        .ok_or_else(|| format!("time is out of range, {want}"))
+}
+
+fn kind(value: Scalar<'_>) -> &'static str {
+    match value {
+        Scalar::Null => "null",
+        Scalar::Bool(_) => "true or false",
+        Scalar::Int(_) | Scalar::Float(_) => "a number",
+        Scalar::Text(_) => "text",
+        Scalar::List => "a list",
+    }
+}
+
+/// The integer that a float is; none if it has a fraction or floats are too coarse there.
+pub(super) fn whole(value: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0; // 2^53
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    (value.fract() == 0.0 && value.abs() <= EXACT_MAX).then_some(value as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_step_a_time_and_numbers() {
+        let text = r#"{"step": 3, "loss": 0.31, "val": {"acc": 9e-1, "deep": {"n": 7}},
+            "none": null,
+            "time": "2024-01-15T10:30:00Z", "ok": true, "x": "NaN", "y": -Infinity, "ä\u00e9": 1}"#;
+        let line = parse(text).unwrap();
+        assert_eq!(
+            (line.step, line.time_us),
+            (Some(3), Some(1_705_314_600_000_000))
+        );
+        let values: Vec<(String, u64)> = line
+            .values()
+            .map(|(name, value)| (name.to_owned(), value.to_bits()))
+            .collect();
+        let want = [
+            ("loss", 0.31),
+            ("val/acc", 0.9),
+            ("val/deep/n", 7.0),
+            ("ok", 1.0),
+            ("x", f64::NAN),
+            ("y", f64::NEG_INFINITY),
+            ("äé", 1.0),
+        ];
+        let want: Vec<(String, u64)> = want
+            .map(|(name, value)| (name.to_owned(), value.to_bits()))
+            .into();
+        assert_eq!(values, want);
+        let line = parse(r#"{"step": 2.0, "time": 1705314600.25}"#).unwrap();
+        assert_eq!(
+            (line.step, line.time_us),
+            (Some(2), Some(1_705_314_600_250_000))
+        );
+        assert_eq!(line.values().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        for (text, want) in [
+            (
+                r#"{"loss": "low"}"#,
+                "\"loss\" is text, want a number: \"low\"",
+            ),
+            (r#"{"a": {"b": [1]}}"#, "\"a/b\" is a list, want a number"),
+            (
+                r#"{"step": 1.5}"#,
+                "step is 1.5, want a whole number of 64 bits",
+            ),
+            (r#"{"step": "3"}"#, "step is text, want a whole number"),
+            (r#"{"step": NaN}"#, "step is text, want a whole number"),
+            (r#"{"time": "now"}"#, "time is text, want RFC 3339"),
+            (r#"{"time": 1e300}"#, "time is out of range"),
+            (r#"{"time": true}"#, "time is true or false, want RFC 3339"),
+            (r#"{"loss": 1"#, "EOF while parsing an object at column 10"),
+            (r#"{"loss": 1} x"#, "trailing characters at column 13"),
+            ("[1]", "expected a JSON object at column 0"),
+            ("", "EOF while parsing a value at column 0"),
+        ] {
+            let why = parse(text).unwrap_err().to_string();
+            assert!(why.contains(want), "{text}: {why}");
+        }
+        let deep = format!("{}1{}", "{\"a\":".repeat(65), "}".repeat(65));
+        let why = parse(&deep).unwrap_err().to_string();
+        assert!(why.contains("nests deeper than 64"), "{why}");
+    }
+
+    /// The slow way: a tree first, then its leaves.
+    fn leaves(object: &Map<String, Value>, prefix: &str, out: &mut Vec<(String, u64)>) {
+        for (key, value) in object {
+            let name = format!("{prefix}{key}");
+            match value {
+                Value::Object(inner) => leaves(inner, &format!("{name}/"), out),
+                Value::Number(number) => out.push((name, number.as_f64().unwrap().to_bits())),
+                Value::Bool(bool) => out.push((name, f64::from(u8::from(*bool)).to_bits())),
+                Value::Null => {}
+                Value::String(_) | Value::Array(_) => unreachable!(),
+            }
+        }
+    }
+
+    fn object(
+        u: &mut arbitrary::Unstructured<'_>,
+        depth: u32,
+    ) -> arbitrary::Result<Map<String, Value>> {
+        let mut map = Map::new();
+        for _ in 0..u.int_in_range(0..=4)? {
+            let value = match u.int_in_range(0..=5)? {
+                0 => Value::from(u.arbitrary::<i64>()?),
+                1 => Value::from(u.arbitrary::<f64>()?), // null if not finite
+                2 => Value::from(u.arbitrary::<bool>()?),
+                3 => Value::from(u.arbitrary::<u64>()?),
+                4 => Value::Null,
+                _ if depth < 4 => Value::Object(object(u, depth + 1)?),
+                _ => Value::from(0),
+            };
+            let key: String = u.arbitrary()?;
+            if key != "step" && key != "time" {
+                map.insert(key, value);
+            }
+        }
+        Ok(map)
+    }
+
+    #[test]
+    fn a_line_reads_as_its_tree_does() {
+        let mut line = LogLine::default();
+        arbtest::arbtest(|u| {
+            let map = object(u, 0)?;
+            let mut want = Vec::new();
+            leaves(&map, "", &mut want);
+            parse_into(&Value::Object(map.clone()).to_string(), &mut line).unwrap();
+            let got: Vec<(String, u64)> = line
+                .values()
+                .map(|(name, value)| (name.to_owned(), value.to_bits()))
+                .collect();
+            assert_eq!(got, want, "{map:?}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn any_text_is_a_line_or_an_error() {
+        let mut line = LogLine::default();
+        arbtest::arbtest(|u| {
+            let pieces = [
+                "{",
+                "}",
+                "\"",
+                "\\",
+                ":",
+                ",",
+                "NaN",
+                "-Infinity",
+                "1",
+                "é",
+                "step",
+                "[",
+                "]",
+            ];
+            let mut text = String::new();
+            for _ in 0..u.int_in_range(0..=20)? {
+                text.push_str(u.choose(&pieces)?);
+            }
+            let _ = parse_into(&text, &mut line);
+            let _ = parse_into(u.arbitrary()?, &mut line);
+            Ok(())
+        });
+    }
+}

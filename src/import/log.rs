@@ -1,0 +1,171 @@
+//! A log (CSV, JSON lines, `trainer_state.json`) becomes runs: what its formats have in common.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::ImportOptions;
+use super::ImportedRun;
+use super::document;
+use super::identity;
+use super::source::Source;
+use super::table::Table;
+use super::table::plain;
+use crate::error::Result;
+use crate::model::ParamValue;
+use crate::model::Status;
+
+/// Names of columns that tell runs apart, where none is named; compared as those of steps.
+pub const RUN_NAMES: [&str; 3] = ["run_id", "run", "run_name"];
+
+/// Files beside a log whose content are its params: of Lightning, of `DVC`, of sweeps made by hand.
+pub const PARAM_FILES: [&str; 5] = [
+    "hparams.yaml",
+    "hparams.json",
+    "params.yaml",
+    "params.json",
+    "parameters.json",
+];
+
+/// File names that say nothing of a run, so that the folder names it.
+const PLAIN_STEMS: [&str; 12] = [
+    "metrics",
+    "metric",
+    "progress",
+    "result",
+    "results",
+    "history",
+    "log",
+    "logs",
+    "train",
+    "training",
+    "monitor",
+    "trainer_state",
+];
+
+/// What a log holds.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) tables: Tables,
+    pub(super) params: Vec<(String, ParamValue)>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The rows of each run, in the order the runs come.
+#[derive(Default)]
+pub(super) struct Tables {
+    runs: Vec<(String, Table)>,
+    index: HashMap<String, usize>,
+    last: usize,
+}
+
+impl Tables {
+    /// Returns the table of a run, made by `new` if it is the first row of it.
+    pub(super) fn of(&mut self, run: &str, new: impl FnOnce() -> Table) -> Option<&mut Table> {
+        if self.runs.get(self.last).is_none_or(|(name, _)| name != run) {
+            self.last = self.index.get(run).copied().unwrap_or_else(|| {
+                self.index.insert(run.to_owned(), self.runs.len());
+                self.runs.push((run.to_owned(), new()));
+                self.runs.len() - 1
+            });
+        }
+        self.runs.get_mut(self.last).map(|(_, table)| table)
+    }
+}
+
+/// Whether a column of this name tells runs apart.
+pub(super) fn is_run_column(name: &str, options: &ImportOptions) -> bool {
+    match &options.run_column {
+        Some(column) => plain(column) == plain(name),
+        None => RUN_NAMES.contains(&plain(name).as_str()),
+    }
+}
+
+/// Makes runs of what was read.
+pub(super) fn into_runs(
+    mut log: Log,
+    kind: &str,
+    source: &Source<'_>,
+    options: &ImportOptions,
+) -> Result<Vec<ImportedRun>> {
+    let digest = source.digest();
+    let path = source.path.as_path();
+    // A log that tells no time was last added to when the file was.
+    let modified_us = source.modified_us.unwrap_or_default();
+    params_beside(path, &mut log);
+    let base = options.name.clone().unwrap_or_else(|| name_of(path));
+    let several = log.tables.runs.len() > 1;
+    let mut runs = Vec::with_capacity(log.tables.runs.len());
+    for (key, table) in log.tables.runs {
+        let rows = table
+            .finish(options, modified_us)
+            .map_err(|why| source.invalid(&why))?;
+        let start_us = rows.times_us.map(|(first, _)| first);
+        let name = match (&options.name, key.is_empty()) {
+            (_, true) => base.clone(),
+            (Some(name), false) if several => format!("{name}/{key}"),
+            (Some(name), false) => name.clone(),
+            (None, false) => key.clone(),
+        };
+        let mut params = log.params.clone();
+        for (name, value) in rows.params {
+            // What a log says itself goes before what a file beside it says.
+            params.retain(|(other, _)| *other != name);
+            params.push((name, value));
+        }
+        let mut run = ImportedRun {
+            id: identity::of_log(kind, path, &digest, &key, start_us, options),
+            name,
+            experiment: options.experiment.clone(),
+            start_us,
+            end_us: Some(rows.times_us.map_or(modified_us, |(_, last)| last)),
+            status: Status::Completed,
+            params,
+            tags: log.tags.clone(),
+            series: rows.series,
+            source: Some(identity::source_text(kind, path, &digest)),
+            warnings: rows.warnings,
+            ..ImportedRun::new()
+        };
+        run.warnings.splice(0..0, log.warnings.iter().cloned());
+        runs.push(run);
+    }
+    Ok(runs)
+}
+
+fn params_beside(path: &Path, log: &mut Log) {
+    for name in PARAM_FILES {
+        let beside = path.with_file_name(name);
+        if beside == path || !beside.is_file() {
+            continue;
+        }
+        match document::read(&beside) {
+            Ok(value) => {
+                let mut params = Vec::new();
+                document::params(&value, "", &mut params);
+                for (name, value) in params {
+                    if log.params.iter().all(|(other, _)| *other != name) {
+                        log.params.push((name, value));
+                    }
+                }
+            }
+            Err(why) => log.warnings.push(format!("its params are not read: {why}")),
+        }
+    }
+}
+
+/// Names a run after its file, or its folder where the file's name says nothing.
+pub(super) fn name_of(path: &Path) -> String {
+    let text = |name: Option<&std::ffi::OsStr>| {
+        let name = name.map(|name| name.to_string_lossy().into_owned());
+        name.filter(|name| !name.is_empty())
+    };
+    let stem = text(path.file_stem());
+    let folder = text(path.parent().and_then(Path::file_name));
+    let says_nothing = |stem: &String| PLAIN_STEMS.contains(&plain(stem).as_str());
+    match stem {
+        Some(stem) if says_nothing(&stem) => folder.unwrap_or(stem),
+        Some(stem) => stem,
+        None => folder.unwrap_or_else(|| "imported".to_owned()),
+    }
+}
