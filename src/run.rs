@@ -361,15 +361,9 @@ impl RunWriter {
                 return Err(Error::invalid("artifact name", why));
             }
         };
-        check_artifact_path(&top)?;
         let mut added = Vec::new();
         for source in run.parts.blobs.walk(path)? {
-            let path = if source.name.is_empty() {
-                top.clone()
-            } else {
-                format!("{}/{}", top.trim_end_matches('/'), source.name)
-            };
-            check_artifact_path(&path)?;
+            let path = artifact_path(&top, &source.name)?;
             let put = run.parts.blobs.put_file(&source.path)?;
             added.push(run.add_artifact(path, put.blob, put.bytes)?);
         }
@@ -493,8 +487,18 @@ pub(crate) fn check_text(what: &'static str, text: &str) -> Result<()> {
     Err(Error::invalid(what, why))
 }
 
+/// The path of a file below an artifact that may be a folder.
+pub(crate) fn artifact_path(top: &str, below: &str) -> Result<String> {
+    let path = match below {
+        "" => top.to_owned(),
+        below => format!("{}/{below}", top.trim_end_matches('/')),
+    };
+    check_artifact_path(&path)?;
+    Ok(path)
+}
+
 /// An artifact's path stays inside its run: relative, with `/`, without `..`.
-pub(crate) fn check_artifact_path(path: &str) -> Result<()> {
+fn check_artifact_path(path: &str) -> Result<()> {
     let refuse = |why: &str| Err(Error::invalid("artifact name", format!("{why}: {path:?}")));
     if path.is_empty() {
         return refuse("it is empty");

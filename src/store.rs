@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::fold::FoldReport;
 use crate::fold::Folder;
-use crate::fold::Progress;
+pub use crate::fold::Progress;
 use crate::index::Index;
 use crate::journal::Folders;
 use crate::journal::Role;
@@ -118,7 +118,7 @@ pub struct EndedRun {
     pub note: Option<String>,
     /// Points by metric, in the order logged.
     pub series: Vec<(String, Vec<crate::model::Point>)>,
-    /// Files by the artifact's path.
+    /// Files and folders by the artifact's path.
     pub artifacts: Vec<(String, PathBuf)>,
 }
 
@@ -357,22 +357,26 @@ impl Store {
     /// What it writes is decided by `id` and `run` alone, so adding it again, here or in a store
     /// that is merged later, changes nothing.
     ///
-    /// - returns: whether it was new
+    /// - `reader`: tells what is there; one can serve for many runs of different ids
+    /// - returns: its artifacts as stored; none if the run was there
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a bad name or artifact; [`Error::Io`].
-    pub fn add_run(&self, id: RunId, run: &EndedRun) -> Result<bool> {
-        let reader = self.reader()?;
+    /// [`Error::Invalid`] for a bad name or artifact; [`Error::Locked`] when another process is
+    /// adding the same run; [`Error::Io`].
+    pub fn add_run(
+        &self,
+        reader: &Reader,
+        id: RunId,
+        run: &EndedRun,
+    ) -> Result<Option<Vec<ArtifactRef>>> {
         match reader.run(id) {
             Err(Error::NotFound { .. }) => {}
             Err(error) => return Err(error),
-            // One that has an end was added whole: that record is written last.
-            Ok(known) if known.end_us.is_some() || known.status == Status::Running => {
-                return Ok(false);
-            }
+            // The record of its start is written last: without it an earlier try has died.
+            Ok(known) if known.has_started => return Ok(None),
             Ok(_) => {}
         }
-        drop(reader);
+        let mut stored = Vec::new();
         let mut whole = Whole::new(id, &run.info, run.end_us)?;
         for (key, value) in &run.params {
             value.check()?;
@@ -386,26 +390,29 @@ impl Store {
             run::check_text("note", note)?;
             whole.note(note);
         }
-        for (name, path) in &run.artifacts {
-            run::check_artifact_path(name)?;
-            let put = self.0.blobs.put_file(path)?;
-            let media_type = crate::blob::media_type(name).map(str::to_owned);
-            let time_us = whole.time_us();
-            let (path, blob, bytes) = (name.clone(), put.blob, put.bytes);
-            whole.artifact(ArtifactRef {
-                path,
-                blob,
-                bytes,
-                media_type,
-                time_us,
-            });
+        for (top, path) in &run.artifacts {
+            for source in self.0.blobs.walk(path)? {
+                let path = run::artifact_path(top, &source.name)?;
+                let put = self.0.blobs.put_file(&source.path)?;
+                let media_type = crate::blob::media_type(&path).map(str::to_owned);
+                let (blob, bytes, time_us) = (put.blob, put.bytes, whole.time_us());
+                let artifact = ArtifactRef {
+                    path,
+                    blob,
+                    bytes,
+                    media_type,
+                    time_us,
+                };
+                stored.push(artifact.clone());
+                whole.artifact(artifact);
+            }
         }
         for (metric, points) in &run.series {
             whole.series(metric, points)?;
         }
         let status = run.status.unwrap_or(Status::Completed);
         whole.write(&self.0.folders, status, run.reason.clone())?;
-        Ok(true)
+        Ok(Some(stored))
     }
 
     /// Takes a snapshot to read from.

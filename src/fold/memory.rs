@@ -84,6 +84,7 @@ impl MemoryRun {
             times_us,
             series: _,
         } = self.row;
+        let has_started = info.is_some();
         // Segments of a run may arrive before the one that tells its start.
         let info = info.map_or_else(
             || RunInfo {
@@ -114,6 +115,7 @@ impl MemoryRun {
         Run {
             id,
             info,
+            has_started,
             status,
             end_us,
             params,
@@ -161,7 +163,7 @@ impl Sink for MemoryRun {
 
     fn param(&mut self, key: &str, value: &ParamValue, stamp: Stamp) -> Result<()> {
         if let Some(row) = self.params.get_mut(key) {
-            self.series.insert(metric.to_owned(), *part);
+            row.merge(value, stamp);
         } else {
             let row = ParamRow {
                 value: value.clone(),

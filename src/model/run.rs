@@ -151,6 +151,9 @@ pub struct Run {
     pub id: RunId,
     /// What was fixed at its start.
     pub info: RunInfo,
+    /// Whether the record of its start is there: segments that are copied by hand may arrive
+    /// before it, and `info` is then made up from what is known.
+    pub has_started: bool,
     /// How it stands at this moment.
     pub status: Status,
     /// Its end, in microseconds since 1970; for a crash the time of the last record; none while
