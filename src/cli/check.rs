@@ -1,6 +1,9 @@
 //! `tracker check`: is everything as it was written?
 
+use std::path::Path;
+
 use tracker::model::RunId;
+use tracker::store::CheckReport;
 
 use super::context::Ctx;
 use super::fail::FAILED;
@@ -31,37 +34,7 @@ pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
     let bar = Bar::bytes("checking");
     let report = store.check(&mut |done, total| bar.show(done, total))?;
     drop(bar);
-    let mut table = Table::new(vec![
-        Column::new("what", "WHAT"),
-        Column::new("path", "FILE").elastic(24),
-        Column::new("offset", "AT BYTE").right().optional(),
-        Column::new("why", "WHY").elastic(16),
-        Column::new("runs", "RUNS").elastic(8).optional(),
-    ]);
-    for (damage, runs) in &report.damage {
-        let path = damage
-            .path
-            .strip_prefix(store.path())
-            .unwrap_or(&damage.path);
-        let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
-        let short: Vec<String> = runs.iter().map(|run: &RunId| run.short()).collect();
-        table.push(vec![
-            Cell::text(damage.what).look(Look::Bad),
-            Cell::text(&path.to_string_lossy()),
-            Cell::count(damage.offset),
-            Cell::text(&damage.why),
-            Cell::new(&short.join(" "), ids),
-        ]);
-    }
-    for difference in &report.index {
-        table.push(vec![
-            Cell::text("index").look(Look::Warn),
-            Cell::text("index.redb"),
-            Cell::missing(),
-            Cell::text(difference),
-            Cell::new("", Vec::<String>::new()),
-        ]);
-    }
+    let table = faults(&report, store.path());
     let people = matches!(ctx.out.format(), Format::Table | Format::Md);
     if !(table.is_empty() && people) {
         ctx.out.table(&table)?;
@@ -94,4 +67,37 @@ pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
         messages.hint("make it anew with `tracker rebuild`");
     }
     Ok(FAILED)
+}
+
+/// A row for each thing that is not as it was written.
+fn faults(report: &CheckReport, store: &Path) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("what", "WHAT"),
+        Column::new("path", "FILE").elastic(24),
+        Column::new("offset", "AT BYTE").right().optional(),
+        Column::new("why", "WHY").elastic(16),
+        Column::new("runs", "RUNS").elastic(8).optional(),
+    ]);
+    for (damage, runs) in &report.damage {
+        let path = damage.path.strip_prefix(store).unwrap_or(&damage.path);
+        let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
+        let short: Vec<String> = runs.iter().map(|run: &RunId| run.short()).collect();
+        table.push(vec![
+            Cell::text(damage.what).look(Look::Bad),
+            Cell::text(&path.to_string_lossy()),
+            Cell::count(damage.offset),
+            Cell::text(&damage.why),
+            Cell::new(&short.join(" "), ids),
+        ]);
+    }
+    for difference in &report.index {
+        table.push(vec![
+            Cell::text("index").look(Look::Warn),
+            Cell::text("index.redb"),
+            Cell::missing(),
+            Cell::text(difference),
+            Cell::new("", Vec::<String>::new()),
+        ]);
+    }
+    table
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(ctx: &Ctx, args: &NoteArgs) -> Outcome {
             let mut text = String::new();
             std::io::stdin()
                 .lock()
-                .take(TEXT_BYTES_MAX as u64 + 1) // enough for the library to see that it is too long
+                .take(TEXT_BYTES_MAX as u64 + 1) // shows the library that it is too long
                 .read_to_string(&mut text)
                 .map_err(|error| Failure::new(format!("cannot read standard input: {error}")))?;
             text.truncate(text.trim_end().len());

@@ -1,6 +1,9 @@
 //! `tracker stat`: how large the store is.
 
+use serde_json::Map;
+use serde_json::Value;
 use serde_json::json;
+use tracker::store::StoreStat;
 
 use super::context::Ctx;
 use super::fail::Outcome;
@@ -8,6 +11,7 @@ use super::print::Cell;
 use super::print::Column;
 use super::print::Format;
 use super::print::Table;
+use super::print::escape;
 use super::print::number;
 
 /// Tell what the store holds and how large it is
@@ -23,91 +27,100 @@ Examples:
   tracker stat --format json")]
 pub(crate) struct StatArgs {}
 
+const STATUSES: [&str; 4] = ["running", "completed", "failed", "unknown"];
+
 pub(crate) fn run(ctx: &Ctx, _args: &StatArgs) -> Outcome {
     let store = ctx.store()?;
     let stat = store.stat()?;
-    let parts = [
-        ("journal", stat.journal),
-        ("live", stat.live),
-        ("index", stat.index),
-        ("blobs", stat.blobs),
-    ];
-    let statuses = ["running", "completed", "failed", "unknown"];
-    if matches!(ctx.out.format(), Format::Json | Format::Jsonl) {
-        let part = |(files, bytes, allocated): (u64, u64, u64)| json!({"files": files, "bytes": bytes, "allocated_bytes": allocated});
-        let runs: serde_json::Map<_, _> = statuses
-            .iter()
-            .zip(stat.runs)
-            .map(|(status, count)| ((*status).to_owned(), count.into()))
-            .collect();
-        let slowed = stat
-            .slowed
-            .iter()
-            .map(|(run, why)| json!({"run": run.to_string(), "why": why}));
-        let mut value = json!({
-            "id": stat.id,
-            "path": store.path().to_string_lossy(),
-            "runs": runs,
-            "series": stat.series,
-            "points": stat.points,
-            "slowed": slowed.collect::<Vec<_>>(),
-        });
-        for (name, sizes) in parts {
-            value[name] = part(sizes);
+    let path = store.path().to_string_lossy();
+    match ctx.out.format() {
+        Format::Json | Format::Jsonl => ctx.out.json(std::iter::once(json(&stat, &path)))?,
+        Format::Csv | Format::Md => ctx.out.table(&table(&stat))?,
+        Format::Table => {
+            facts(&stat, &path).iter().try_for_each(|(label, fact)| {
+                ctx.out.line(format!("{label:<7} {}", escape(fact)))
+            })?;
+            ctx.out.line("")?;
+            ctx.out.table(&table(&stat))?;
         }
-        ctx.out.json(std::iter::once(value))?;
-        return Ok(0);
     }
-    let mut table = Table::new(vec![
-        Column::new("part", "PART"),
-        Column::new("files", "FILES").right(),
-        Column::new("bytes", "LENGTH").right(),
-        Column::new("allocated_bytes", "ON DISK").right(),
-    ]);
-    let mut total = (0_u64, 0_u64, 0_u64);
-    let mut add = |name: &str, (files, bytes, allocated): (u64, u64, u64)| {
-        table.push(vec![
-            Cell::text(name),
-            Cell::count(files),
-            Cell::bytes(bytes),
-            Cell::bytes(allocated),
-        ]);
-    };
-    for (name, (files, bytes, allocated)) in parts {
-        add(name, (files, bytes, allocated));
-        total = (total.0 + files, total.1 + bytes, total.2 + allocated);
-    }
-    add("all", total);
-    if ctx.out.format() == Format::Table {
-        let runs: u64 = stat.runs.iter().sum();
-        let by_status: Vec<String> = statuses
-            .iter()
-            .zip(stat.runs)
-            .filter(|(_, count)| *count > 0)
-            .map(|(status, count)| format!("{} {status}", number::count(count)))
-            .collect();
-        let by_status = if by_status.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", by_status.join(", "))
-        };
-        let path = store.path().to_string_lossy();
-        ctx.out
-            .line(format!("store   {}", super::print::escape(&path)))?;
-        ctx.out
-            .line(format!("id      {}", super::print::escape(&stat.id)))?;
-        ctx.out
-            .line(format!("runs    {}{by_status}", number::count(runs)))?;
-        ctx.out
-            .line(format!("series  {}", number::count(stat.series)))?;
-        ctx.out
-            .line(format!("points  {}\n", number::count(stat.points)))?;
-    }
-    ctx.out.table(&table)?;
     ctx.out.flush()?;
     for (run, why) in &stat.slowed {
         ctx.messages()
             .warning(format!("run {}: {why}", run.short()));
     }
     Ok(0)
+}
+
+/// Parts of the store: files, length, bytes on the disk.
+fn parts(stat: &StoreStat) -> [(&'static str, (u64, u64, u64)); 4] {
+    [
+        ("journal", stat.journal),
+        ("live", stat.live),
+        ("index", stat.index),
+        ("blobs", stat.blobs),
+    ]
+}
+
+fn json(stat: &StoreStat, path: &str) -> Value {
+    let runs: Map<String, Value> = STATUSES
+        .iter()
+        .zip(stat.runs)
+        .map(|(status, count)| ((*status).to_owned(), count.into()))
+        .collect();
+    let slowed = stat.slowed.iter();
+    let slowed = slowed.map(|(run, why)| json!({"run": run.to_string(), "why": why}));
+    let mut value = json!({
+        "id": stat.id,
+        "path": path,
+        "runs": runs,
+        "series": stat.series,
+        "points": stat.points,
+        "slowed": slowed.collect::<Vec<_>>(),
+    });
+    for (part, (files, bytes, allocated)) in parts(stat) {
+        value[part] = json!({"files": files, "bytes": bytes, "allocated_bytes": allocated});
+    }
+    value
+}
+
+fn facts(stat: &StoreStat, path: &str) -> [(&'static str, String); 5] {
+    let by_status: Vec<String> = STATUSES
+        .iter()
+        .zip(stat.runs)
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| format!("{} {status}", number::count(count)))
+        .collect();
+    let mut runs = number::count(stat.runs.iter().sum());
+    if !by_status.is_empty() {
+        runs = format!("{runs} ({})", by_status.join(", "));
+    }
+    [
+        ("store", path.to_owned()),
+        ("id", stat.id.clone()),
+        ("runs", runs),
+        ("series", number::count(stat.series)),
+        ("points", number::count(stat.points)),
+    ]
+}
+
+fn table(stat: &StoreStat) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("part", "PART"),
+        Column::new("files", "FILES").right(),
+        Column::new("bytes", "LENGTH").right(),
+        Column::new("allocated_bytes", "ON DISK").right(),
+    ]);
+    let all = parts(stat).iter().fold((0, 0, 0), |sum, (_, part)| {
+        (sum.0 + part.0, sum.1 + part.1, sum.2 + part.2)
+    });
+    for (part, (files, bytes, allocated)) in parts(stat).into_iter().chain([("all", all)]) {
+        table.push(vec![
+            Cell::text(part),
+            Cell::count(files),
+            Cell::bytes(bytes),
+            Cell::bytes(allocated),
+        ]);
+    }
+    table
 }

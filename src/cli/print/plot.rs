@@ -21,9 +21,10 @@ const COLOURS: [AnsiColor; 6] = [
 ];
 /// Marks that tell curves apart where there is no colour.
 const MARKS: [char; 6] = ['•', '+', 'x', 'o', '*', '#'];
-/// Blank lines between two labels of the upright axis, and blanks between those of the flat one.
-const LABEL_LINES: usize = 5;
+/// Lines to a label of the upright axis; blanks between those of the flat one, and most of them.
+const LABEL_LINES: usize = 2;
 const LABEL_GAP: usize = 4;
+const X_LABELS_MAX: usize = 8;
 
 /// One line of a plot.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub(crate) fn plot(curves: &[Curve], width: usize, height: usize, colour: bool) 
     let x = Range::of(finite().map(|point| point.0))?;
     let y = Range::of(finite().map(|point| point.1))?.with_room();
     let rows = height.saturating_sub(curves.len() + 2).max(4);
-    let labels: Vec<String> = (0..rows).map(|row| y_label(row, rows, y)).collect();
+    let labels = y_labels(y, rows);
     let margin = labels.iter().map(|label| label.chars().count()).max()?;
     let columns = width.saturating_sub(margin + 2).max(8);
 
@@ -115,48 +116,72 @@ impl Range {
             0.0
         }
     }
-
-    fn at(self, share: f64) -> f64 {
-        self.from * (1.0 - share) + self.to * share
-    }
 }
 
-/// The label of a line of characters: the value in its middle; most lines have none.
-fn y_label(row: usize, rows: usize, y: Range) -> String {
-    let from_below = rows - 1 - row;
-    let labelled = from_below.is_multiple_of(LABEL_LINES) && row >= LABEL_LINES / 2 || row == 0;
-    if labelled {
-        number::compact(y.at(from_below as f64 / (rows - 1).max(1) as f64))
-    } else {
-        String::new()
+/// Round values within a range, at most about `most`, a step of `least` apart or more.
+fn ticks(range: Range, most: usize, least: f64) -> Vec<f64> {
+    let most = most.max(2);
+    // Divided first: the width of a range may overflow where its ends do not.
+    let raw = (range.to / most as f64 - range.from / most as f64).max(least);
+    let magnitude = 10_f64.powf(raw.log10().floor());
+    let round = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * magnitude);
+    let Some(step) = round
+        .into_iter()
+        .find(|step| *step >= raw && step.is_normal())
+    else {
+        return vec![range.from, range.to];
+    };
+    // A little beyond the ends: 0.3 / 0.1 is less than 3.
+    let (first, end) = (range.from / step - 1e-9, range.to / step + 1e-9);
+    let (first, end) = (first.ceil(), end.floor());
+    let multiples = (0..=most).map(|at| first + at as f64);
+    multiples
+        .take_while(|multiple| *multiple <= end)
+        .map(|multiple| (multiple * step + 0.0).clamp(range.from, range.to)) // no -0
+        .collect()
+}
+
+/// The labels of the upright axis, one a line of characters; most are empty.
+fn y_labels(y: Range, rows: usize) -> Vec<String> {
+    let mut labels = vec![String::new(); rows];
+    for value in ticks(y, rows / LABEL_LINES, 0.0) {
+        let row = dot(1.0 - y.share(value), rows * DOTS.1) / DOTS.1;
+        if let Some(label) = labels.get_mut(row) {
+            *label = number::compact(value);
+        }
     }
+    labels
 }
 
 /// Steps under the flat axis, as many as fit, each where it belongs.
 fn x_labels(x: Range, columns: usize) -> String {
-    let text = |share: f64| number::compact(x.at(share).round());
-    if x.from >= x.to {
-        return text(0.0);
-    }
-    let widest = text(0.0).len().max(text(1.0).len());
-    let count = ((columns + LABEL_GAP) / (widest + LABEL_GAP)).clamp(2, 6);
+    let widest = number::compact(x.from)
+        .len()
+        .max(number::compact(x.to).len());
+    let most = (columns / (widest + LABEL_GAP)).min(X_LABELS_MAX);
     let mut line = String::new();
-    for at in 0..count {
-        let share = at as f64 / (count - 1) as f64;
-        let label = text(share);
-        let (position, last) = ((columns - 1) * at / (count - 1), at + 1 == count);
-        let start = match at {
-            0 => 0,
-            _ if last => (position + 1).saturating_sub(label.len()),
-            _ => position.saturating_sub(label.len() / 2),
-        };
-        if start < line.len() + usize::from(at > 0) {
-            continue; // no room between its neighbours
+    for value in ticks(x, most, 1.0) {
+        let label = number::compact(value);
+        let middle = dot(x.share(value), columns);
+        let start = middle.saturating_sub(label.len() / 2);
+        let start = start.min(columns.saturating_sub(label.len()));
+        let free = if line.is_empty() { 0 } else { line.len() + 1 };
+        if start >= free {
+            line.push_str(&" ".repeat(start - line.len()));
+            line.push_str(&label);
         }
-        line.push_str(&" ".repeat(start - line.len()));
-        line.push_str(&label);
     }
     line
+}
+
+/// The place of a share of 0 to 1 among `count` of them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share is within 0 and 1, and a cast from a float saturates"
+)]
+fn dot(share: f64, count: usize) -> usize {
+    (share * count.saturating_sub(1) as f64).round() as usize
 }
 
 fn legend(at: usize, curve: &Curve, colour: bool, plain_marks: bool) -> String {
@@ -200,26 +225,18 @@ impl Canvas {
     }
 
     fn draw(&mut self, curve: usize, points: &[(f64, f64)], x: Range, y: Range) {
-        let (width, height) = (self.columns * DOTS.0 - 1, self.rows * DOTS.1 - 1);
+        let (width, height) = (self.columns * DOTS.0, self.rows * DOTS.1);
         let mut before = None;
         for &(step, value) in points {
             if !(step.is_finite() && value.is_finite()) {
                 before = None;
                 continue;
             }
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "shares are within 0 and 1, so dots are within the canvas"
-            )]
-            let dot = (
-                (x.share(step) * width as f64).round() as usize,
-                ((1.0 - y.share(value)) * height as f64).round() as usize,
-            );
-            if before != Some(dot) {
-                self.segment(curve, before.unwrap_or(dot), dot);
+            let here = (dot(x.share(step), width), dot(1.0 - y.share(value), height));
+            if before != Some(here) {
+                self.segment(curve, before.unwrap_or(here), here);
             }
-            before = Some(dot);
+            before = Some(here);
         }
     }
 
@@ -283,14 +300,6 @@ mod tests {
             (0..=100).map(|i| (f64::from(i), f64::from(i) / 100.0)),
         );
         let text = plot(&[line], 24, 9, false).unwrap();
-        let want = "
-  1 ┤                 ⣀⠤⠊
-    │             ⢀⡠⠔⠉
-";
-        assert!(
-            text.starts_with("  1 ┤") || text.starts_with("1 ┤"),
-            "{text}\n{want}"
-        );
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 9);
         assert!(
@@ -301,6 +310,32 @@ mod tests {
         assert_eq!(lines[8], "── acc");
         let drawn = |line: &str| line.chars().filter(|c| ('⠁'..='⣿').contains(c)).count();
         assert!(lines[..6].iter().all(|line| drawn(line) > 0), "{text}");
+        assert!(
+            lines[0].starts_with("  1 ┤") && lines[0].ends_with('⠋'),
+            "{text}"
+        );
+        assert!(lines[5].starts_with("  0 ┤"), "{text}");
+    }
+
+    #[test]
+    fn labels_are_round_and_within_their_range() {
+        let range = |from, to| Range { from, to };
+        assert_eq!(ticks(range(-0.04, 1.03), 5, 0.0), [0.0, 0.5, 1.0]);
+        assert_eq!(ticks(range(0.0, 0.3), 3, 0.0).last(), Some(&0.3));
+        assert_eq!(ticks(range(0.0, 999.0), 8, 1.0)[..3], [0.0, 200.0, 400.0]);
+        assert_eq!(ticks(range(3.0, 5.0), 8, 1.0), [3.0, 4.0, 5.0]);
+        for range in [
+            range(1e18, 1e18 + 512.0),
+            range(f64::MIN, f64::MAX),
+            range(0.0, 5e-324),
+        ] {
+            let ticks = ticks(range, 4, 0.0);
+            assert!(ticks.len() <= 5, "{ticks:?}");
+            assert!(
+                ticks.iter().all(|at| (range.from..=range.to).contains(at)),
+                "{ticks:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `tracker artifact`: files of runs.
+//! `tracker artifact get`: files of a run copied out of the store.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,80 +8,15 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use tracker::Error;
-use tracker::Query;
-use tracker::Reader;
 use tracker::Store;
 use tracker::model::ArtifactRef;
-use tracker::model::BlobId;
 use tracker::model::Run;
 
-use super::context::Ctx;
-use super::fail::FAILED;
-use super::fail::Failure;
-use super::fail::Outcome;
-use super::print::Bar;
-use super::print::Cell;
-use super::print::Column;
-use super::print::Format;
-use super::print::Look;
-use super::print::Table;
-use super::print::number;
-use super::show;
-
-/// Store, list, fetch and verify files of runs
-///
-/// The same bytes are stored once, however many runs have them.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ArtifactArgs {
-    #[command(subcommand)]
-    command: ArtifactCommand,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum ArtifactCommand {
-    Add(AddArgs),
-    Ls(LsArgs),
-    Get(GetArgs),
-    Verify(VerifyArgs),
-}
-
-/// Store files or folders as artifacts of a run
-///
-/// A folder is stored with all files in it. When the command ends the bytes are safe on the disk.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Exit codes: 0 stored, 1 failed, 2 called wrongly
-
-Examples:
-  tracker artifact add $RUN model.pt
-  tracker artifact add @this out/checkpoints --as checkpoints")]
-struct AddArgs {
-    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
-    run: String,
-
-    /// Files and folders
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-
-    /// Name inside the run; without it the file's own
-    #[arg(long = "as", value_name = "NAME")]
-    name: Option<String>,
-}
-
-/// List the artifacts of a run
-#[derive(Debug, clap::Args)]
-#[command(
-    visible_alias = "list",
-    after_help = "\
-Exit codes: 0 listed (none is fine), 1 failed, 2 called wrongly
-
-Examples:
-  tracker artifact ls @last"
-)]
-struct LsArgs {
-    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
-    run: String,
-}
+use crate::cli::context::Ctx;
+use crate::cli::fail::Failure;
+use crate::cli::fail::Outcome;
+use crate::cli::print::Bar;
+use crate::cli::print::number;
 
 /// Copy artifacts out of the store
 ///
@@ -95,7 +30,7 @@ Examples:
   tracker artifact get @best:val/acc model.pt
   tracker artifact get $RUN checkpoints/ -o /tmp/restored
   tracker artifact get $RUN config.json -o - | jq .")]
-struct GetArgs {
+pub(super) struct GetArgs {
     /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
     run: String,
 
@@ -112,70 +47,7 @@ struct GetArgs {
     force: bool,
 }
 
-/// Read artifacts back and check them against their hashes
-///
-/// Prints those that are damaged or missing; none is good.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Exit codes: 0 all are as they were stored, 1 some are not or it failed, 2 called wrongly
-
-Examples:
-  tracker artifact verify
-  tracker artifact verify @best:val/acc")]
-struct VerifyArgs {
-    /// Run whose artifacts are read; without it those of all runs
-    run: Option<String>,
-}
-
-pub(crate) fn run(ctx: &Ctx, args: &ArtifactArgs) -> Outcome {
-    match &args.command {
-        ArtifactCommand::Add(args) => add(ctx, args),
-        ArtifactCommand::Ls(args) => ls(ctx, args),
-        ArtifactCommand::Get(args) => get(ctx, args),
-        ArtifactCommand::Verify(args) => verify(ctx, args),
-    }
-}
-
-fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
-    if args.name.is_some() && args.paths.len() > 1 {
-        return Err(Failure::usage(
-            "--as names one path; add the others by themselves",
-        ));
-    }
-    let writer = ctx.join(&args.run)?;
-    let bar = Bar::items(args.paths.len());
-    let mut stored = Vec::new();
-    let added = args.paths.iter().enumerate().try_for_each(|(done, path)| {
-        bar.item(done, &path.to_string_lossy());
-        stored.extend(writer.artifact(path, args.name.as_deref())?);
-        Ok::<(), Error>(())
-    });
-    drop(bar);
-    let closed = writer.close(); // what was stored before a failure is kept
-    added?;
-    closed?;
-    let bytes: u64 = stored.iter().map(|artifact| artifact.bytes).sum();
-    let (files, bytes) = (number::count(stored.len() as u64), number::bytes(bytes));
-    ctx.messages().say(match stored.as_slice() {
-        [one] => format!("stored {} ({bytes})", one.path),
-        _ => format!("stored {files} files ({bytes})"),
-    });
-    Ok(0)
-}
-
-fn ls(ctx: &Ctx, args: &LsArgs) -> Outcome {
-    let reader = ctx.reader()?;
-    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
-    let table = show::artifacts(&run);
-    if table.is_empty() && matches!(ctx.out.format(), Format::Table | Format::Md) {
-        ctx.messages().note("the run has no artifacts");
-        return Ok(0);
-    }
-    ctx.out.table(&table)?;
-    Ok(0)
-}
-
-fn get(ctx: &Ctx, args: &GetArgs) -> Outcome {
+pub(super) fn run(ctx: &Ctx, args: &GetArgs) -> Outcome {
     let reader = ctx.reader()?;
     let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
     let mut wanted: BTreeMap<&str, &ArtifactRef> = BTreeMap::new();
@@ -328,91 +200,10 @@ fn to_stdout(ctx: &Ctx, store: &Store, wanted: &[&ArtifactRef]) -> Result<(), Fa
     }
 }
 
-fn verify(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
-    let reader = ctx.reader()?;
-    let runs = runs_to_verify(&reader, args.run.as_deref())?;
-    let mut uses: BTreeMap<BlobId, Vec<(&Run, &ArtifactRef)>> = BTreeMap::new();
-    for run in &runs {
-        for artifact in run.artifacts.values() {
-            uses.entry(artifact.blob).or_default().push((run, artifact));
-        }
-    }
-    let all: u64 = uses
-        .values()
-        .filter_map(|u| u.first())
-        .map(|(_, a)| a.bytes)
-        .sum();
-    let mut table = Table::new(vec![
-        Column::new("result", "RESULT"),
-        Column::new("run", "RUN"),
-        Column::new("path", "PATH").elastic(20),
-        Column::new("bytes", "SIZE").right(),
-        Column::new("hash", "HASH").optional(),
-        Column::new("why", "WHY").elastic(20).optional(),
-    ]);
-    let store = ctx.store()?;
-    let bar = Bar::bytes("verifying");
-    let mut done = 0;
-    for (blob, uses) in &uses {
-        let fault = match store.verify_blob(*blob) {
-            Ok(_) => None,
-            Err(error @ Error::NotFound { .. }) => Some(("missing", error)),
-            Err(error @ Error::Corrupt(_)) => Some(("damaged", error)),
-            Err(error) if error.is_missing() => Some(("missing", error)),
-            Err(error) => return Err(error.into()),
-        };
-        done += uses.first().map_or(0, |(_, artifact)| artifact.bytes);
-        bar.show(done, all);
-        let Some((result, error)) = fault else {
-            continue;
-        };
-        for (run, artifact) in uses {
-            let hash = blob.to_string();
-            table.push(vec![
-                Cell::text(result).look(Look::Bad),
-                Cell::new(&run.id.short(), run.id.to_string()),
-                Cell::text(&artifact.path),
-                Cell::bytes(artifact.bytes),
-                Cell::new(hash.get(..8).unwrap_or_default(), hash.as_str()),
-                Cell::text(&error.to_string()),
-            ]);
-        }
-    }
-    drop(bar);
-    let artifacts: usize = runs.iter().map(|run| run.artifacts.len()).sum();
-    let sums = format!(
-        "{} artifacts, {} different, {}",
-        number::count(artifacts as u64),
-        number::count(uses.len() as u64),
-        number::bytes(all)
-    );
-    if table.is_empty() {
-        if matches!(ctx.out.format(), Format::Json | Format::Jsonl | Format::Csv) {
-            ctx.out.table(&table)?;
-        }
-        ctx.messages()
-            .say(format!("{sums}: all as they were stored"));
-        return Ok(0);
-    }
-    ctx.out.table(&table)?;
-    ctx.out.flush()?;
-    ctx.messages()
-        .error(format!("{sums}: those listed are not as they were stored"));
-    ctx.messages()
-        .hint("copy the file from another store to `blobs/`, or add the artifact again");
-    Ok(FAILED)
-}
-
-fn runs_to_verify(reader: &Reader, run: Option<&str>) -> Result<Vec<Run>, Failure> {
-    match run {
-        Some(run) => Ok(vec![reader.run(Ctx::find_run(reader, run)?)?]),
-        None => Ok(reader.runs(&Query::default())?),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracker::model::BlobId;
 
     #[test]
     fn names_that_lead_out_of_the_folder_are_refused() {
