@@ -139,7 +139,7 @@ impl Direction {
 }
 
 /// Which way is better, as an option.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct Better {
     /// Take the smallest value for the best

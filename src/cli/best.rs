@@ -15,9 +15,9 @@ use super::field::RunColumn;
 use super::field::common_metrics;
 use super::listing;
 use super::print::Format;
-use super::shim::query::filter::Attribute;
-use super::shim::query::filter::Field;
-use super::shim::query::filter::Stat;
+use tracker::query::filter::Attribute;
+use tracker::query::filter::Field;
+use tracker::query::filter::Stat;
 
 /// Runs that are looked at for the names of their metrics when one is not found.
 const NEAR_RUNS_MAX: usize = 1_000;

@@ -54,6 +54,10 @@ pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
             "{records} records are of kinds that a newer version wrote"
         ));
     }
+    if !report.strays.is_empty() {
+        let strays = number::count(report.strays.len() as u64);
+        messages.note(format!("{strays} files lie about that nothing needs"));
+    }
     if table.is_empty() {
         messages.say("all is as it was written");
         return Ok(0);

@@ -21,10 +21,10 @@ use super::print::Table;
 use super::print::escape;
 use super::print::number;
 use super::record;
-use super::shim::export::run_to_json;
-use super::shim::export::runs_to_csv;
-use super::shim::query::filter::Attribute;
-use super::shim::query::filter::Field;
+use tracker::export::run_to_json;
+use tracker::export::runs_to_csv;
+use tracker::query::filter::Attribute;
+use tracker::query::filter::Field;
 
 /// Up to so many runs stand side by side; more stand below each other.
 const COLUMNS_MAX: usize = 6;
@@ -75,6 +75,22 @@ pub(crate) fn run(ctx: &Ctx, args: &CompareArgs) -> Outcome {
             "--min and --max are about a metric: add `--metric METRIC`",
         ));
     }
+    show(ctx, args)
+}
+
+/// Compares runs by a metric, as the command does when only that is given.
+pub(crate) fn runs(ctx: &Ctx, runs: &[String], metric: &str) -> Outcome {
+    let args = CompareArgs {
+        runs: runs.to_vec(),
+        metric: Some(metric.to_owned()),
+        better: Better::default(),
+        at: At::Last,
+        all: false,
+    };
+    show(ctx, &args)
+}
+
+fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
     let (runs, now_us) = find(ctx, &args.runs)?;
     let best = match &args.metric {
         Some(metric) => Some(best(ctx, args, metric, &runs)?),

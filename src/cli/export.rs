@@ -17,7 +17,7 @@ use super::fail::Outcome;
 use super::print::Bar;
 use super::print::Format;
 use super::print::number;
-use super::shim::export;
+use tracker::export;
 
 /// Export runs with all their points
 ///

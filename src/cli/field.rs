@@ -13,10 +13,10 @@ use super::print::Cell;
 use super::print::Column;
 use super::print::Look;
 use super::print::number;
-use super::shim::model::time_to_text;
-use super::shim::query::filter::Attribute;
-use super::shim::query::filter::Field;
-use super::shim::query::filter::Stat;
+use tracker::model::time_to_text;
+use tracker::query::filter::Attribute;
+use tracker::query::filter::Field;
+use tracker::query::filter::Stat;
 
 /// A column of a list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,11 +13,11 @@ use super::print::Column;
 use super::print::Look;
 use super::print::Table;
 use super::print::number;
-use super::shim::import;
-use super::shim::import::ImportOptions;
-use super::shim::import::Imported;
-use super::shim::import::ImportedRun;
-use super::shim::import::Importer;
+use tracker::import;
+use tracker::import::ImportOptions;
+use tracker::import::Imported;
+use tracker::import::ImportedRun;
+use tracker::import::Importer;
 
 /// Import runs from files
 ///
@@ -140,7 +140,6 @@ impl Done {
     fn add(&mut self, run: &ImportedRun, stored: &Imported, path: &Path) {
         let (word, look) = match stored.outcome {
             import::Outcome::New => ("new", Look::Good),
-            import::Outcome::Completed => ("completed", Look::Good),
             import::Outcome::Unchanged => ("unchanged", Look::Dim),
             import::Outcome::Differs => ("differs", Look::Bad),
         };

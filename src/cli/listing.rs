@@ -9,10 +9,10 @@ use super::field::RunColumn;
 use super::field::common_metrics;
 use super::print::Format;
 use super::print::Table;
-use super::shim::export::run_to_json;
-use super::shim::export::runs_to_csv;
-use super::shim::query::filter::Attribute;
-use super::shim::query::filter::Stat;
+use tracker::export::run_to_json;
+use tracker::export::runs_to_csv;
+use tracker::query::filter::Attribute;
+use tracker::query::filter::Stat;
 
 /// Most metrics that a table shows by itself.
 const METRICS_MAX: usize = 4;

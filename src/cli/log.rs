@@ -12,9 +12,9 @@ use super::arguments::Value;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
-use super::shim::import::line::LogLine;
-use super::shim::import::line::parse_into;
-use super::shim::model::parse_time;
+use tracker::import::line::LogLine;
+use tracker::import::line::parse_into;
+use tracker::model::parse_time;
 
 /// Longest line of the stream: far beyond a step of 100,000 metrics.
 const LINE_BYTES_MAX: usize = 16 << 20;

@@ -31,7 +31,6 @@ mod rebuild;
 mod record;
 mod run;
 mod series;
-mod shim;
 mod show;
 mod start;
 mod stat;
@@ -86,6 +85,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Run(run::RunArgs),
     Start(start::StartArgs),
     Log(log::LogArgs),
@@ -135,6 +135,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn dispatch(ctx: &Ctx, command: Command) -> Outcome {
     match command {
+        Command::Demo(args) => demo::run(ctx, &args),
         Command::Run(args) => run::run(ctx, &args),
         Command::Start(args) => start::run(ctx, &args),
         Command::Log(args) => log::run(ctx, &args),

@@ -7,7 +7,7 @@ use super::fail::Outcome;
 use super::field::RunColumn;
 use super::listing;
 use super::print::Format;
-use super::shim::query::filter::Attribute;
+use tracker::query::filter::Attribute;
 
 /// Find runs by their params, metrics and tags
 ///

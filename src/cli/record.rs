@@ -10,9 +10,9 @@ use tracker::model::WriterId;
 
 use super::context::Ctx;
 use super::fail::Failure;
-use super::shim::import;
-use super::shim::import::ImportOptions;
-use super::shim::import::ImportedRun;
+use tracker::import;
+use tracker::import::ImportOptions;
+use tracker::import::ImportedRun;
 
 /// Reads the runs of a file.
 pub(crate) fn read(ctx: &Ctx, path: &Path) -> Result<Vec<Run>, Failure> {
@@ -56,6 +56,7 @@ fn to_run(read: ImportedRun) -> Run {
             source: read.source,
             environment: read.environment,
         },
+        has_started: true,
         status: read.status,
         end_us: read.end_us,
         params: read.params.into_iter().collect(),

@@ -16,8 +16,8 @@ use super::print::Format;
 use super::print::escape;
 use super::print::number;
 use super::print::plot;
-use super::shim::export::PointsCsv;
-use super::shim::model::time_to_text;
+use tracker::export::PointsCsv;
+use tracker::model::time_to_text;
 
 /// Lines of a plot, and its columns where there is no terminal.
 const PLOT_LINES: usize = 20;

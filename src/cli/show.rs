@@ -19,9 +19,9 @@ use super::print::Table;
 use super::print::escape;
 use super::print::escape_lines;
 use super::print::number;
-use super::shim::export::run_to_json;
-use super::shim::export::runs_to_csv;
-use super::shim::model::time_to_text;
+use tracker::export::run_to_json;
+use tracker::export::runs_to_csv;
+use tracker::model::time_to_text;
 
 /// Show all that is known of a run
 ///

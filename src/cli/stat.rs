@@ -3,6 +3,7 @@
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use tracker::store::PartStat;
 use tracker::store::StoreStat;
 
 use super::context::Ctx;
@@ -53,7 +54,7 @@ pub(crate) fn run(ctx: &Ctx, _args: &StatArgs) -> Outcome {
 }
 
 /// Parts of the store: files, length, bytes on the disk.
-fn parts(stat: &StoreStat) -> [(&'static str, (u64, u64, u64)); 4] {
+fn parts(stat: &StoreStat) -> [(&'static str, PartStat); 4] {
     [
         ("journal", stat.journal),
         ("live", stat.live),
@@ -63,10 +64,10 @@ fn parts(stat: &StoreStat) -> [(&'static str, (u64, u64, u64)); 4] {
 }
 
 fn json(stat: &StoreStat, path: &str) -> Value {
+    let count = |status: &str| stat.runs.get(status).copied().unwrap_or_default();
     let runs: Map<String, Value> = STATUSES
         .iter()
-        .zip(stat.runs)
-        .map(|(status, count)| ((*status).to_owned(), count.into()))
+        .map(|status| ((*status).to_owned(), count(status).into()))
         .collect();
     let slowed = stat.slowed.iter();
     let slowed = slowed.map(|(run, why)| json!({"run": run.to_string(), "why": why}));
@@ -78,7 +79,15 @@ fn json(stat: &StoreStat, path: &str) -> Value {
         "points": stat.points,
         "slowed": slowed.collect::<Vec<_>>(),
     });
-    for (part, (files, bytes, allocated)) in parts(stat) {
+    for (
+        part,
+        PartStat {
+            files,
+            bytes,
+            allocated,
+        },
+    ) in parts(stat)
+    {
         value[part] = json!({"files": files, "bytes": bytes, "allocated_bytes": allocated});
     }
     value
@@ -87,11 +96,10 @@ fn json(stat: &StoreStat, path: &str) -> Value {
 fn facts(stat: &StoreStat, path: &str) -> [(&'static str, String); 5] {
     let by_status: Vec<String> = STATUSES
         .iter()
-        .zip(stat.runs)
-        .filter(|(_, count)| *count > 0)
-        .map(|(status, count)| format!("{} {status}", number::count(count)))
+        .filter_map(|status| Some((status, stat.runs.get(status)?)))
+        .map(|(status, count)| format!("{} {status}", number::count(*count)))
         .collect();
-    let mut runs = number::count(stat.runs.iter().sum());
+    let mut runs = number::count(stat.runs.values().sum());
     if !by_status.is_empty() {
         runs = format!("{runs} ({})", by_status.join(", "));
     }
@@ -111,10 +119,19 @@ fn table(stat: &StoreStat) -> Table {
         Column::new("bytes", "LENGTH").right(),
         Column::new("allocated_bytes", "ON DISK").right(),
     ]);
-    let all = parts(stat).iter().fold((0, 0, 0), |sum, (_, part)| {
-        (sum.0 + part.0, sum.1 + part.1, sum.2 + part.2)
-    });
-    for (part, (files, bytes, allocated)) in parts(stat).into_iter().chain([("all", all)]) {
+    let all = parts(stat)
+        .iter()
+        .fold(PartStat::default(), |sum, (_, part)| PartStat {
+            files: sum.files + part.files,
+            bytes: sum.bytes + part.bytes,
+            allocated: sum.allocated + part.allocated,
+        });
+    for (part, stat) in parts(stat).into_iter().chain([("all", all)]) {
+        let PartStat {
+            files,
+            bytes,
+            allocated,
+        } = stat;
         table.push(vec![
             Cell::text(part),
             Cell::count(files),

@@ -25,8 +25,8 @@ use super::fail::Failure;
 use super::fail::Outcome;
 use super::new_run::NewRun;
 use super::print::Messages;
-use super::shim::capture::environment_of;
 use signals::Signals;
+use tracker::capture::environment_of;
 
 /// Exit codes of a shell for a command that is not there, and one that cannot be run.
 const NOT_FOUND: u8 = 127;
