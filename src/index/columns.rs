@@ -16,8 +16,13 @@
 //! more than [`COLUMN_METRICS_MAX`] series is *wide*: it says so in a column, its metrics get no
 //! further cells, and a reader takes its values from their series rows (1 to 2 µs each).
 //!
-//! Rejected: cells at once into pages (0.5 MB a short run, 2 to 4 ms); one page for all fields of
-//! a metric (a filter reads one or two of eleven).
+//! Measured (2 busy cores): 10,000 runs of 5 params and 5 values take 2.0 KB of index a run, all
+//! tables. With 100,000 runs of 20 params and 10 metrics (5.1 KB a run) one more takes 0.3 ms
+//! besides opening, syncing and closing the file, and every 256th 20 to 40 ms; a column of them
+//! is read in 0.5 ms, all ids in 1 ms.
+//!
+//! Rejected: cells at once into pages (0.5 MB a short run); one page for all fields of a metric
+//! (a filter reads one or two of eleven).
 
 use std::collections::BTreeMap;
 

@@ -153,9 +153,14 @@ impl Failure {
                     damaged(error.to_string())
                 }
                 redb::Error::Io(error) => Error::io("read or write index", path, error),
-                redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch { .. } => {
+                redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
                     Error::Locked { what: "index" }
                 }
+                redb::Error::Unsupported => {
+                    let source = std::io::ErrorKind::Unsupported.into();
+                    Error::io("lock index", path, source)
+                }
+                redb::Error::PreviousIo => Error::Poisoned(path.display().to_string()),
                 error => damaged(error.to_string()),
             },
         }
@@ -184,4 +189,64 @@ fn message(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    /// Tells a child of this test binary that it is one: hooks belong to the whole process.
+    const ALONE: &str = "TRACKER_TEST_ALONE";
+    const TEST: &str = "index::quiet::tests::only_panics_inside_are_silent_and_the_hook_comes_back";
+
+    static FIRST: AtomicU32 = AtomicU32::new(0);
+    static SECOND: AtomicU32 = AtomicU32::new(0);
+
+    fn count_on(counter: &'static AtomicU32) {
+        panic::set_hook(Box::new(|_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }));
+    }
+
+    fn panic_outside() -> u32 {
+        let _ = panic::catch_unwind(|| panic!("outside"));
+        FIRST.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn only_panics_inside_are_silent_and_the_hook_comes_back() {
+        if std::env::var_os(ALONE).is_none() {
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", TEST])
+                .env(ALONE, "1")
+                .output()
+                .unwrap();
+            assert!(child.status.success(), "{child:?}");
+            return;
+        }
+        count_on(&FIRST);
+        let (outer, inner) = (Quiet::enter(), Quiet::enter());
+        let inside = caught(Path::new("index"), || -> Result<(), Failure> {
+            panic!("page 7 is not a page")
+        });
+        let why = inside.unwrap_err().to_string();
+        assert!(why.contains("page 7 is not a page"), "{why}");
+        assert_eq!(FIRST.load(Ordering::Relaxed), 0);
+        assert_eq!(panic_outside(), 1);
+        drop(outer);
+        assert_eq!(panic_outside(), 2);
+        drop(inner);
+        assert_eq!(panic_outside(), 3);
+
+        let quiet = Quiet::enter();
+        count_on(&SECOND); // the program changes its mind
+        drop(quiet);
+        assert_eq!(panic_outside(), 3);
+        assert_eq!(SECOND.load(Ordering::Relaxed), 1);
+        let _ = panic::take_hook();
+    }
 }

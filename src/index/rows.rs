@@ -102,10 +102,10 @@ impl RunRow {
     /// puts that above this answer.
     pub fn status(&self) -> (Status, Option<i64>) {
         let opened = self.opened.map(|(stamp, _)| stamp);
-        if let Some((stamp, finish)) = &self.finished {
-            if opened.is_none_or(|opened| *stamp > opened) {
-                return (finish.status, Some(finish.end_us));
-            }
+        if let Some((stamp, finish)) = &self.finished
+            && opened.is_none_or(|opened| *stamp > opened)
+        {
+            return (finish.status, Some(finish.end_us));
         }
         let detached = match (self.opened, &self.info) {
             (Some((_, role)), _) => role == Role::Detached,

@@ -6,8 +6,9 @@
 //! local to this file and never leave the store's folder.
 //!
 //! All rows are put by [`Writer`](super::Writer) and read by [`Snapshot`](super::Snapshot), in the
-//! encodings of `rows` and `columns`; all that are bytes end in a `checksum`. One version, in [`META`], speaks for all of them, for the
-//! whole file is made anew when it changes; so no row carries a version of its own.
+//! encodings of `rows` and `columns`; all values that are bytes, save META's, end in a `checksum`.
+//! One version, in [`META`], speaks for all of them, for the whole file is made anew when it
+//! changes; so no row carries a version of its own.
 //!
 //! Versions: 1, the first.
 

@@ -4,6 +4,8 @@
 //! so that 100,000 runs cost milliseconds. Only the runs that are given back are assembled.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use super::filter::Attribute;
@@ -17,6 +19,7 @@ use super::filter::Stat;
 use super::filter::Value;
 use super::reader::Query;
 use super::reader::Reader;
+use crate::error::Error;
 use crate::error::Result;
 use crate::index;
 use crate::index::Cell;
@@ -277,12 +280,14 @@ struct Columns<'a> {
     reader: &'a Reader,
     fields: Vec<Field>,
     sources: Vec<Source>,
-    texts: Texts,
-    failure: std::cell::RefCell<Option<crate::error::Error>>,
+    /// All texts of the index; loaded when the first cell that holds one is met.
+    texts: OnceCell<Texts>,
+    snapshot: &'a Snapshot,
+    failure: RefCell<Option<Error>>,
 }
 
 impl<'a> Columns<'a> {
-    fn load(selection: &Selection<'a>, snapshot: &Snapshot) -> Result<Self> {
+    fn load(selection: &Selection<'a>, snapshot: &'a Snapshot) -> Result<Self> {
         let mut fields = Vec::new();
         if let Some(predicate) = &selection.predicate {
             fields.extend(predicate.fields().iter().cloned());
@@ -292,19 +297,19 @@ impl<'a> Columns<'a> {
             .iter()
             .map(|field| source(snapshot, field))
             .collect::<Result<_>>()?;
-        let texts = snapshot.texts()?;
-        let (reader, failure) = (selection.reader, std::cell::RefCell::new(None));
+        let (reader, texts, failure) = (selection.reader, OnceCell::new(), RefCell::new(None));
         Ok(Self {
             reader,
             fields,
             sources,
             texts,
+            snapshot,
             failure,
         })
     }
 
     /// What went wrong while values were looked up, if anything did.
-    fn failure(&self) -> Option<crate::error::Error> {
+    fn failure(&self) -> Option<Error> {
         self.failure.borrow_mut().take()
     }
 
@@ -319,7 +324,7 @@ impl<'a> Columns<'a> {
                     CellValue::Bool(value) => Value::Bool(value),
                     CellValue::Number(value) => meaning.value(cell, value),
                     CellValue::Text(name) => {
-                        let text = self.texts.get(name).unwrap_or_default();
+                        let text = self.texts().get(name).unwrap_or_default();
                         match meaning {
                             Meaning::Id => text.parse().map_or(Value::Absent, Value::Id),
                             _ => Value::Text(Cow::Borrowed(text)),
@@ -345,6 +350,16 @@ impl<'a> Columns<'a> {
             Some(Source::Row) => self.look_up(field, number, id),
             Some(Source::Absent) | None => Value::Absent,
         }
+    }
+
+    fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| match self.snapshot.texts() {
+            Ok(texts) => texts,
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert(error);
+                Texts::default()
+            }
+        })
     }
 
     fn look_up(&self, field: usize, number: RunNumber, id: RunId) -> Value<'_> {

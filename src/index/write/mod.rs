@@ -7,6 +7,8 @@
 //! Run rows and cells are kept in memory and stored once, at the end or when there are many; the
 //! rest is stored at once.
 
+mod cells;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::btree_map;
@@ -17,31 +19,30 @@ use redb::ReadableTableMetadata;
 use redb::Table;
 use redb::WriteTransaction;
 
-use super::checksum;
-use super::columns;
-use super::columns::Attribute;
-use super::columns::Cell;
-use super::columns::Column;
-use super::columns::Kind;
-use super::columns::MetricField;
-use super::columns::NameNumber;
-use super::columns::RunNumber;
-use super::quiet::Failure;
-use super::quiet::caught;
-use super::rows;
-use super::rows::ArtifactRow;
-use super::rows::Finish;
-use super::rows::ParamRow;
-use super::rows::Role;
-use super::rows::RunRow;
-use super::rows::Segment;
-use super::rows::SeriesRow;
-use super::rows::TagRow;
-use super::tables;
 use crate::codec;
 use crate::codec::Malformed;
+use crate::error::Error;
 use crate::error::Result;
-use crate::limits::PAGE_VALUES;
+use crate::index::checksum;
+use crate::index::columns;
+use crate::index::columns::Cell;
+use crate::index::columns::Column;
+use crate::index::columns::Kind;
+use crate::index::columns::MetricField;
+use crate::index::columns::NameNumber;
+use crate::index::columns::RunNumber;
+use crate::index::quiet::Failure;
+use crate::index::quiet::caught;
+use crate::index::rows;
+use crate::index::rows::ArtifactRow;
+use crate::index::rows::Finish;
+use crate::index::rows::ParamRow;
+use crate::index::rows::Role;
+use crate::index::rows::RunRow;
+use crate::index::rows::Segment;
+use crate::index::rows::SeriesRow;
+use crate::index::rows::TagRow;
+use crate::index::tables;
 use crate::model::ArtifactRef;
 use crate::model::BlobId;
 use crate::model::ParamValue;
@@ -53,8 +54,6 @@ use crate::model::WriterId;
 
 /// Run rows kept in memory; some 1 KB each.
 const ROWS_PENDING_MAX: usize = 4_096;
-/// Cells kept in memory; some 40 bytes each.
-const CELLS_PENDING_MAX: usize = 256 << 10;
 /// Numbers of texts kept in memory.
 const NAMES_CACHED_MAX: usize = 64 << 10;
 
@@ -90,7 +89,8 @@ struct Tables<'txn> {
     recent_cells: Rows<'txn>,
 }
 
-/// What is to be stored. Any error from it is final: the transaction will not commit.
+/// What is to be stored. Any error from it is final: what follows is [`Error::Poisoned`], and the
+/// transaction does not commit.
 pub struct Writer<'txn> {
     path: &'txn Path,
     tables: Tables<'txn>,
@@ -144,8 +144,7 @@ impl<'txn> Writer<'txn> {
         let path = self.path;
         caught(path, move || {
             if self.failed {
-                let why = "an earlier step of this transaction failed";
-                return Err(Failure::Damaged(why.to_owned()));
+                return Err(Failure::Ready(Error::Poisoned(path.display().to_string())));
             }
             self.store_rows()?;
             self.store_cells()
@@ -166,8 +165,7 @@ impl<'txn> Writer<'txn> {
         caught(path, || {
             // Set before, so that a panic leaves it set.
             if std::mem::replace(&mut self.failed, true) {
-                let why = "an earlier step of this transaction failed";
-                return Err(Failure::Damaged(why.to_owned()));
+                return Err(Failure::Ready(Error::Poisoned(path.display().to_string())));
             }
             let done = call(self)?;
             self.failed = false;
@@ -408,13 +406,13 @@ impl<'txn> Writer<'txn> {
     /// As [`Self::run`].
     pub fn put_axis(&mut self, run: RunNumber, bytes: &[u8]) -> Result<u32> {
         self.step(|writer| {
-            let axes = &mut writer.tables.axes;
-            let last = match axes.range((run.0, 0)..=(run.0, u32::MAX))?.next_back() {
+            let table = &mut writer.tables.axes;
+            let last = match table.range((run.0, 0)..=(run.0, u32::MAX))?.next_back() {
                 Some(entry) => Some(entry?.0.value().1),
                 None => None,
             };
             let axis = after(last)?;
-            checksum::put(axes, (run.0, axis), bytes.to_vec())?;
+            checksum::put(table, (run.0, axis), bytes.to_vec())?;
             Ok(axis)
         })
     }
@@ -481,15 +479,14 @@ impl<'txn> Writer<'txn> {
             return Ok(*number);
         }
         let known = self.tables.names.get(text)?.map(|row| row.value());
-        let number = match known {
-            Some(number) => number,
-            None => {
-                let number = next(self.tables.names.len()?)?;
-                self.tables.names.insert(text, number)?;
-                let texts = &mut self.tables.name_texts;
-                checksum::put(texts, number, text.as_bytes().to_vec())?;
-                number
-            }
+        let number = if let Some(number) = known {
+            number
+        } else {
+            let number = next(self.tables.names.len()?)?;
+            self.tables.names.insert(text, number)?;
+            let texts = &mut self.tables.name_texts;
+            checksum::put(texts, number, text.as_bytes().to_vec())?;
+            number
         };
         if self.names.len() >= NAMES_CACHED_MAX {
             self.names.clear();
@@ -568,126 +565,11 @@ impl<'txn> Writer<'txn> {
         }
         Ok(())
     }
-
-    fn set_attributes(&mut self, run: RunNumber, row: &RunRow) -> Result<(), Failure> {
-        let (status, end_us) = row.status();
-        let time = |time_us: Option<i64>| time_us.map_or(Cell::ABSENT, Cell::int);
-        let info = row.info.as_ref().map(|(info, _)| info);
-        let parent = info.and_then(|info| info.parent.map(|id| id.to_string()));
-        let name = info.map(|info| info.name.as_str());
-        let experiment = info.and_then(|info| info.experiment.as_deref());
-        let author = info.and_then(|info| info.author.as_deref());
-        let wide = row.series > columns::COLUMN_METRICS_MAX;
-        let cells = [
-            (Attribute::Status, Cell::status(status)),
-            (Attribute::End, time(end_us)),
-            (Attribute::Start, time(info.and_then(|info| info.start_us))),
-            (Attribute::Name, self.optional_text_cell(name)?),
-            (Attribute::Experiment, self.optional_text_cell(experiment)?),
-            (Attribute::Author, self.optional_text_cell(author)?),
-            (
-                Attribute::Parent,
-                self.optional_text_cell(parent.as_deref())?,
-            ),
-            (
-                Attribute::Wide,
-                if wide { Cell::bool(true) } else { Cell::ABSENT },
-            ),
-        ];
-        cells.into_iter().try_for_each(|(attribute, cell)| {
-            self.set_cell(run, Column::Attribute(attribute), cell)
-        })
-    }
-
-    fn optional_text_cell(&mut self, text: Option<&str>) -> Result<Cell, Failure> {
-        text.map_or(Ok(Cell::ABSENT), |text| self.text_cell(text))
-    }
-
-    fn text_cell(&mut self, text: &str) -> Result<Cell, Failure> {
-        if text.len() > columns::TEXT_CELL_BYTES_MAX {
-            return Ok(Cell::LOOKUP);
-        }
-        self.intern(text).map(Cell::text)
-    }
-
-    fn set_cell(&mut self, run: RunNumber, column: Column, cell: Cell) -> Result<(), Failure> {
-        let row = self.cells.entry(run).or_default();
-        if row.insert(column.key(), cell).is_none() {
-            self.cell_count += 1;
-        }
-        if self.cell_count >= CELLS_PENDING_MAX {
-            self.store_pages()?;
-        }
-        Ok(())
-    }
-
-    /// Puts the cells in memory beside the pages, or, when many runs wait there, into them.
-    fn store_cells(&mut self) -> Result<(), Failure> {
-        let waiting = self.tables.recent_cells.len()? + self.cells.len() as u64;
-        if waiting > columns::RECENT_RUNS_MAX {
-            return self.store_pages();
-        }
-        for (run, cells) in std::mem::take(&mut self.cells) {
-            let stored = checksum::get(&self.tables.recent_cells, &run.0)?;
-            let mut row: BTreeMap<u64, Cell> = columns::decode_recent(&stored.unwrap_or_default())?
-                .into_iter()
-                .collect();
-            row.extend(cells);
-            let bytes = columns::encode_recent(&row);
-            checksum::put(&mut self.tables.recent_cells, run.0, bytes)?;
-        }
-        self.cell_count = 0;
-        Ok(())
-    }
-
-    /// Moves all cells, in memory and beside the pages, into their pages.
-    fn store_pages(&mut self) -> Result<(), Failure> {
-        let mut cells = Vec::with_capacity(self.cell_count);
-        while let Some((run, row)) = self.tables.recent_cells.pop_first()? {
-            let row = checksum::checked::<u32>(&run.value(), row.value())?;
-            let row = columns::decode_recent(row)?;
-            let run = RunNumber(run.value());
-            let newer = self.cells.get(&run);
-            let kept = row
-                .into_iter()
-                .filter(|(column, _)| newer.is_none_or(|row| !row.contains_key(column)));
-            cells.extend(kept.map(|(column, cell)| (column, run, cell)));
-        }
-        for (run, row) in std::mem::take(&mut self.cells) {
-            cells.extend(row.into_iter().map(|(column, cell)| (column, run, cell)));
-        }
-        self.cell_count = 0;
-        cells.sort_unstable_by_key(|(column, run, _)| (*column, *run));
-        let mut page = vec![Cell::ABSENT; PAGE_VALUES];
-        let pages = &mut self.tables.column_pages;
-        for group in cells.chunk_by(|(a, run_a, _), (b, run_b, _)| {
-            a == b && columns::place(*run_a).0 == columns::place(*run_b).0
-        }) {
-            let Some((column, first, _)) = group.first() else {
-                continue;
-            };
-            let key = (*column, columns::place(*first).0);
-            page.fill(Cell::ABSENT);
-            if let Some(bytes) = checksum::get(pages, &key)? {
-                columns::decode_page(&bytes, &mut page)?;
-            }
-            for (_, run, cell) in group {
-                if let Some(place) = page.get_mut(columns::place(*run).1) {
-                    *place = *cell;
-                }
-            }
-            match columns::encode_page(&page) {
-                Some(bytes) => checksum::put(pages, key, bytes)?,
-                None => drop(pages.remove(key)?),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Returns a count as the number that is next.
 fn next(count: u64) -> Result<u32, Malformed> {
-    u32::try_from(count).map_err(|_| Malformed::new("more than 2^32 runs or names")) // says it all
+    u32::try_from(count).map_err(|why| Malformed::new(format!("{count} runs or names: {why}")))
 }
 
 fn after(last: Option<u32>) -> Result<u32, Malformed> {
