@@ -556,6 +556,9 @@ impl File for RigFile {
     fn allocate(&self, len: u64) -> Result<()> {
         self.1.allocate(len)
     }
+    fn is_locked(&self) -> Result<bool> {
+        self.1.is_locked()
+    }
     fn set_len(&self, len: u64) -> Result<()> {
         self.1.set_len(len)
     }

@@ -370,6 +370,7 @@ mod tests {
             summary.add(i64::try_from(step).unwrap(), stamp, *loss);
         }
         Run {
+            has_started: true,
             id: RunId(id << 32),
             info: RunInfo {
                 name: format!("run-{id}"),

@@ -44,6 +44,7 @@ fn run_with(params: BTreeMap<String, ParamValue>, series: &Series) -> Run {
         (name.clone(), summary)
     });
     Run {
+        has_started: true,
         id: RunId::new(START_US / 1_000, [7; 16]),
         info: RunInfo {
             name: "brave \"fox\"".to_owned(),

@@ -14,6 +14,7 @@ use super::log::Log;
 use super::record;
 use super::source::Source;
 use super::trainer;
+use crate::error::Error;
 use crate::error::Result;
 
 /// What is looked for in a file.
@@ -109,7 +110,7 @@ fn read_part(
     part: &Part<'_>,
     source: &Source<'_>,
     sought: Sought<'_>,
-    failed: &dyn Fn(String) -> crate::Error,
+    failed: &dyn Fn(String) -> Error,
     runs: &mut Vec<ImportedRun>,
 ) -> Result<()> {
     let place = record::Place::new(source, sought.options);

@@ -4,12 +4,12 @@
 //! laid by hand; the rare ones are bincode. A kind or version that is not known is skipped by its
 //! length, counted, and kept when the segment is sealed.
 //!
-//! | kind | version | what      | fields after the two bytes                                       |
-//! |-----:|--------:|-----------|------------------------------------------------------------------|
-//! |    1 |       1 | `Points`  | count `u16`, shape `u32`, step `i64`, time in µs `i64`, values   |
-//! |    2 |       1 | `Metric`  | `u16` zero, number `u32`, name                                   |
-//! |    3 |       1 | `Shape`   | `u16` zero, number `u32`, numbers of its metrics `u32` each      |
-//! |   16 |       1 | `Event`   | time in µs and what happened, bincode                            |
+//! | kind | version | what     | fields after the two bytes                                     |
+//! |-----:|--------:|----------|----------------------------------------------------------------|
+//! |    1 |       1 | `Points` | count `u16`, shape `u32`, step `i64`, time in µs `i64`, values |
+//! |    2 |       1 | `Metric` | `u16` zero, number `u32`, name                                 |
+//! |    3 |       1 | `Shape`  | `u16` zero, number `u32`, numbers of its metrics `u32` each    |
+//! |   16 |       1 | `Event`  | time in µs and what happened, bincode                          |
 //!
 //! Why shapes: the design had a metric's number beside each value. A training logs the same metrics
 //! in the same order again and again; naming that order once makes a step of ten metrics 112 bytes
@@ -335,6 +335,10 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        use std::fmt::Write;
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
     }
 }

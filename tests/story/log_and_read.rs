@@ -41,9 +41,12 @@ fn a_point_is_read_back_the_moment_it_is_logged_and_ever_after() {
     let writer = store.start_run(options("first")).unwrap();
     let id = writer.id();
     writer.param("lr", ParamValue::Float(0.1)).unwrap();
-    for step in 0..10 {
+    for step in 0..10u32 {
         writer
-            .log(step, &[("loss", 1.0 / (step + 1) as f64), ("acc", 0.5)])
+            .log(
+                step.into(),
+                &[("loss", 1.0 / f64::from(step + 1)), ("acc", 0.5)],
+            )
             .unwrap();
         assert_eq!(points(&store, id, "loss").len(), step as usize + 1);
     }
@@ -194,9 +197,9 @@ fn a_query_sees_folded_and_live_runs_alike() {
             .unwrap();
         writer.log(0, &[("acc", f64::from(n % 7))]).unwrap();
         if n % 3 == 0 {
-            live.push(writer)
+            live.push(writer);
         } else {
-            writer.finish(Status::Completed, None, None).unwrap()
+            writer.finish(Status::Completed, None, None).unwrap();
         }
     }
     let ask = |filter: &str, sort: &str| -> Vec<String> {

@@ -23,6 +23,7 @@ const HOUR_US: i64 = 3_600_000_000;
 
 fn run(name: &str, id: &str, start_us: i64, status: Status) -> Run {
     Run {
+        has_started: true,
         id: id.parse().unwrap(),
         info: RunInfo {
             name: name.to_owned(),
