@@ -80,7 +80,7 @@ fn what_is_logged_reads_back_live_and_sealed() {
         let mut writer = Writer::open(&temp.folders, RUN, options(Role::Owner, append)).unwrap();
         let mut want = Vec::new();
         let name = |step: i64| format!("odd/{}", step % 40);
-        for step in 0..120_000 {
+        for step in 0..120_000i64 {
             let value =
                 f64::from_bits(0x3ff0_0000_0000_0000 + step.cast_unsigned().wrapping_mul(0x9e37));
             writer
