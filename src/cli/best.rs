@@ -12,15 +12,11 @@ use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::RunColumn;
-use super::field::common_metrics;
 use super::listing;
 use super::print::Format;
 use tracker::query::filter::Attribute;
 use tracker::query::filter::Field;
 use tracker::query::filter::Stat;
-
-/// Runs that are looked at for the names of their metrics when one is not found.
-const NEAR_RUNS_MAX: usize = 1_000;
 
 /// Find the run that is best by a metric
 ///
@@ -117,11 +113,7 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
 
 /// Why there is no best run: the metric is called otherwise, or the filter lets none through.
 fn missing(reader: &Reader, args: &BestArgs) -> Failure {
-    let sample = reader.runs(&Query {
-        limit: Some(NEAR_RUNS_MAX),
-        ..Query::default()
-    });
-    let names = common_metrics(&sample.unwrap_or_default());
+    let names = reader.metric_names().unwrap_or_default();
     if args.filter.is_some() && names.contains(&args.metric) {
         return Failure::new(format!(
             "no run that the filter lets through has the metric {:?}",

@@ -29,6 +29,9 @@ Examples:
   tracker check --format json")]
 pub(crate) struct CheckArgs {}
 
+/// Most files that are listed of those that are no part of the store.
+const STRAYS_MAX: usize = 10;
+
 pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
     let store = ctx.store()?;
     let bar = Bar::bytes("checking");
@@ -42,23 +45,28 @@ pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
     }
     let messages = ctx.messages();
     messages.say(format!(
-        "read {} segments with {} points and {} blobs, {} in all",
-        number::count(report.segments),
-        number::count(report.points),
-        number::count(report.blobs),
+        "read {} with {} and {}, {} in all",
+        number::counted(report.segments, "segment"),
+        number::counted(report.points, "point"),
+        number::counted(report.blobs, "blob"),
         number::bytes(report.bytes)
     ));
     if report.unknown_records > 0 {
-        let records = number::count(report.unknown_records);
+        let records = number::counted(report.unknown_records, "record");
         messages.note(format!(
-            "{records} records are of kinds that a newer version wrote"
+            "{records} of kinds that only a newer version knows; kept as they are"
         ));
     }
     if !report.strays.is_empty() {
-        let strays = number::count(report.strays.len() as u64);
-        messages.note(format!("{strays} files lie about that nothing needs"));
+        let files = number::counted(report.strays.len() as u64, "file");
+        let paths = report.strays.iter().take(STRAYS_MAX);
+        let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+        let paths = paths.join("\n  ");
+        messages.note(format!(
+            "{files} in the folder that are no part of the store:\n  {paths}"
+        ));
     }
-    if table.is_empty() {
+    if report.is_sound() {
         messages.say("all is as it was written");
         return Ok(0);
     }

@@ -165,10 +165,10 @@ impl Ctx {
         }
     }
 
-    /// Adds a writer to the run that the user names.
-    pub(crate) fn join(&self, text: &str) -> Result<RunWriter, Failure> {
+    /// Adds to the run that the user names, for as long as a short command takes.
+    pub(crate) fn join_briefly(&self, text: &str) -> Result<RunWriter, Failure> {
         let id = self.run_id(text)?;
-        Ok(self.store()?.join_run(id)?)
+        Ok(self.store()?.join_run_briefly(id)?)
     }
 
     /// Brings the index up to date once the answer is out, for a bounded time.

@@ -152,9 +152,9 @@ fn to_folder(ctx: &Ctx, reader: &Reader, runs: &[RunId], folder: &Path) -> Outco
     }
     drop(bar);
     ctx.messages().say(format!(
-        "wrote {} runs and {} artifacts ({}) to {}",
-        number::count(runs.len() as u64),
-        number::count(artifacts),
+        "wrote {} and {} ({}) to {}",
+        number::counted(runs.len() as u64, "run"),
+        number::counted(artifacts, "artifact"),
         number::bytes(bytes),
         folder.display()
     ));

@@ -124,8 +124,8 @@ impl From<Error> for Failure {
 fn message(error: &Error) -> String {
     match error {
         Error::Filter(filter) => {
-            let span = filter.span.clone();
-            format!("{error}\n{}", caret(&filter.text, span))
+            let caret = filter.caret().replace('\n', "\n  ");
+            format!("{error}\n  {caret}")
         }
         Error::Ambiguous { runs, .. } => {
             let shown = runs.iter().take(CANDIDATES_MAX);
@@ -194,33 +194,9 @@ pub(crate) fn alternatives(names: &[String]) -> String {
     }
 }
 
-/// The text with `^` under what is wrong with it, on two lines.
-fn caret(text: &str, span: std::ops::Range<usize>) -> String {
-    let shown = |part: &str| escape(part).into_owned();
-    let cut = |from: usize, to: usize| text.get(from..to.min(text.len())).unwrap_or_default();
-    let before = shown(cut(0, span.start));
-    let marked = shown(cut(span.start, span.end.max(span.start)));
-    let blanks = " ".repeat(before.chars().count());
-    let carets = "^".repeat(marked.chars().count().max(1));
-    format!("  {}\n  {blanks}{carets}", shown(text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_caret_stands_under_the_fault() {
-        let text = "naïve > 3 adn x";
-        let at = text.find("adn").unwrap();
-        assert_eq!(
-            caret(text, at..at + 3),
-            "  naïve > 3 adn x\n            ^^^"
-        );
-        assert_eq!(caret("lr <", 4..4), "  lr <\n      ^");
-        assert_eq!(caret("a\tb", 2..3), "  a\\tb\n     ^");
-        assert_eq!(caret("é", 1..9), "  é\n  ^", "a bad span is no panic");
-    }
 
     #[test]
     fn near_names_become_a_question() {

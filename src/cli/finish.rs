@@ -46,7 +46,7 @@ pub(crate) fn run(ctx: &Ctx, args: &FinishArgs) -> Outcome {
         Fate::Completed => Status::Completed,
         Fate::Failed => Status::Failed,
     };
-    let writer = ctx.join(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     writer.finish(status, args.reason.as_deref(), None)?;
     Ok(0)
 }

@@ -101,10 +101,9 @@ pub(crate) fn run(ctx: &Ctx, args: &ImportArgs) -> Outcome {
     if !done.table.is_empty() {
         ctx.out.table(&done.table)?;
         ctx.out.flush()?;
-        let (new, points) = (number::count(done.new), number::count(done.points));
-        let runs = if done.new == 1 { "run" } else { "runs" };
-        ctx.messages()
-            .say(format!("imported {new} new {runs} with {points} points"));
+        let new = number::counted(done.new, "new run");
+        let points = number::counted(done.points, "point");
+        ctx.messages().say(format!("imported {new} with {points}"));
     }
     outcome?;
     Ok(if done.failed { FAILED } else { 0 })

@@ -94,7 +94,7 @@ pub(crate) fn run(ctx: &Ctx, args: &LogArgs) -> Outcome {
             }
             Source::Stdin => {
                 let input = BufReader::with_capacity(READ_BYTES, io::stdin().lock());
-                let writer = ctx.join(&args.run)?;
+                let writer = ctx.store()?.join_run(ctx.run_id(&args.run)?)?;
                 let logged = log_stream(&writer, input, args.step.unwrap_or(0));
                 let closed = writer.close(); // what was logged before a bad line is kept
                 logged?;
@@ -108,7 +108,7 @@ pub(crate) fn run(ctx: &Ctx, args: &LogArgs) -> Outcome {
         Some(step) => step,
         None => next_step(ctx, &args.run, &values)?,
     };
-    let writer = ctx.join(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     match args.time {
         Some(time_us) => writer.log_at(step, time_us, &values)?,
         None => writer.log(step, &values)?,

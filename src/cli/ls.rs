@@ -9,6 +9,7 @@ use super::field::RunColumn;
 use super::field::quoted_text;
 use super::listing;
 use super::print::Format;
+use super::print::number;
 
 /// List runs, the latest first
 ///
@@ -57,8 +58,9 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
     .into_iter()
     .flatten()
     .collect();
+    let filter = (!parts.is_empty()).then(|| parts.join(" and "));
     let query = Query {
-        filter: (!parts.is_empty()).then(|| parts.join(" and ")),
+        filter: filter.clone(),
         sort: args.sort.clone(),
         // One more than is shown tells whether there are more.
         limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
@@ -85,10 +87,12 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
         .map(listing::with_names);
     listing::print(ctx, &reader, &runs, columns.as_deref())?;
     if more && people {
-        let shown = args.limit;
+        let (shown, all) = (runs.len(), reader.count(filter.as_deref())?);
+        let all = number::count(all as u64);
         ctx.out.flush()?;
-        ctx.messages()
-            .note(format!("showed the first {shown}; `--limit 0` shows all"));
+        ctx.messages().note(format!(
+            "showing {shown} of {all} runs; `--limit 0` shows all"
+        ));
     }
     Ok(0)
 }

@@ -31,9 +31,9 @@ pub(crate) fn run(ctx: &Ctx, _args: &RebuildArgs) -> Outcome {
         ));
     }
     messages.say(format!(
-        "made the index from {} segments with {} points",
-        number::count(report.segments),
-        number::count(report.points)
+        "made the index from {} with {}",
+        number::counted(report.segments, "segment"),
+        number::counted(report.points, "point")
     ));
     for damage in &report.damage {
         messages.warning(format!("left out {damage}"));

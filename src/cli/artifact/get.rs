@@ -73,7 +73,10 @@ pub(super) fn run(ctx: &Ctx, args: &GetArgs) -> Outcome {
             let bytes = number::bytes(bytes);
             ctx.messages().say(match targets.as_slice() {
                 [(_, one)] => format!("wrote {} ({bytes})", one.display()),
-                all => format!("wrote {} files ({bytes})", number::count(all.len() as u64)),
+                all => {
+                    let files = number::counted(all.len() as u64, "file");
+                    format!("wrote {files} ({bytes})")
+                }
             });
         }
     }
@@ -175,13 +178,12 @@ fn to_files(
     Ok(())
 }
 
-/// Writes one artifact to standard output, once its bytes have been found whole.
+/// Writes one artifact to standard output; its last bytes only if all are as they were stored.
 fn to_stdout(ctx: &Ctx, store: &Store, wanted: &[&ArtifactRef]) -> Result<(), Failure> {
     let [artifact] = wanted else {
         return Err(Failure::usage("`-o -` takes one artifact")
             .hint("name a folder to write several to: `-o FOLDER`"));
     };
-    store.verify_blob(artifact.blob)?;
     let mut blob = store.open_blob(artifact.blob)?;
     let mut bytes = vec![0; 256 << 10];
     loop {

@@ -85,7 +85,7 @@ fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
             "--as names one path; add the others by themselves",
         ));
     }
-    let writer = ctx.join(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     let bar = Bar::items(args.paths.len());
     let mut stored = Vec::new();
     let added = args.paths.iter().enumerate().try_for_each(|(done, path)| {
@@ -98,10 +98,13 @@ fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
     added?;
     closed?;
     let bytes: u64 = stored.iter().map(|artifact| artifact.bytes).sum();
-    let (files, bytes) = (number::count(stored.len() as u64), number::bytes(bytes));
+    let (files, bytes) = (
+        number::counted(stored.len() as u64, "file"),
+        number::bytes(bytes),
+    );
     ctx.messages().say(match stored.as_slice() {
         [one] => format!("stored {} ({bytes})", one.path),
-        _ => format!("stored {files} files ({bytes})"),
+        _ => format!("stored {files} ({bytes})"),
     });
     Ok(0)
 }

@@ -60,9 +60,9 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
     }
     let artifacts: usize = uses.values().map(Vec::len).sum();
     let sums = format!(
-        "{} artifacts, {} different, {}",
-        number::count(artifacts as u64),
-        number::count(uses.len() as u64),
+        "{} in {}, {}",
+        number::counted(artifacts as u64, "artifact"),
+        number::counted(uses.len() as u64, "blob"),
         number::bytes(bytes)
     );
     let messages = ctx.messages();

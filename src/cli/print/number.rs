@@ -46,6 +46,12 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
+/// Writes a count with its noun: `1 blob`, `1,204 blobs`.
+pub(crate) fn counted(value: u64, noun: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(value))
+}
+
 /// Writes a length in binary units: `512 B`, `1.5 MiB`.
 pub(crate) fn bytes(len: u64) -> String {
     let mut value = len as f64;
@@ -160,6 +166,8 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "16384 PiB");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_204_000), "1,204,000");
+        assert_eq!(counted(1, "blob"), "1 blob");
+        assert_eq!(counted(0, "blob"), "0 blobs");
     }
 
     #[test]
