@@ -1,0 +1,152 @@
+//! Questions to a folded store: which runs, and how a series went.
+//!
+//! `query/runs` opens a reader, filters, sorts and takes twenty. Yardstick: the same question to a
+//! plain list in memory. `series/read` is a million points of one series. Yardsticks: as many
+//! points copied, and read from bytes that were never encoded.
+
+mod common;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::BenchmarkId;
+use criterion::Criterion;
+use criterion::Throughput;
+
+use common::Runs;
+use tracker::Query;
+use tracker::SeriesQuery;
+use tracker::model::Point;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    runs(&mut criterion);
+    series(&mut criterion);
+    criterion.final_summary();
+}
+
+fn runs(criterion: &mut Criterion) {
+    let (_folder, store) = common::store();
+    let count = common::size(10_000, 50);
+    Runs {
+        count,
+        params: 10,
+        metrics: 10,
+        steps: 2,
+    }
+    .add_to(&store);
+    store.fold(None).unwrap();
+    let query = Query {
+        filter: Some("metrics.train/metric_0 > 0.2 and params.model = 'rf'".to_owned()),
+        sort: vec!["-metrics.train/metric_1".to_owned()],
+        limit: Some(20),
+    };
+    let mut group = criterion.benchmark_group("query");
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(2));
+    group.throughput(Throughput::Elements(count as u64));
+    group.bench_function(BenchmarkId::new("open", count), |bencher| {
+        bencher.iter(|| store.reader().unwrap());
+    });
+    group.bench_function(BenchmarkId::new("runs", count), |bencher| {
+        bencher.iter(|| store.reader().unwrap().runs(&query).unwrap());
+    });
+    let reader = store.reader().unwrap();
+    let ids = reader.run_ids().unwrap();
+    let prefixes: Vec<String> = ids.iter().map(|id| id.short()).collect();
+    let mut turn = prefixes.iter().cycle();
+    group.bench_function(BenchmarkId::new("prefix", count), |bencher| {
+        bencher.iter(|| reader.find_run(turn.next().unwrap()).unwrap());
+    });
+    let table: Vec<(f64, f64, String)> = reader
+        .runs(&Query::default())
+        .unwrap()
+        .iter()
+        .map(|run| {
+            let last = |name| run.metrics[name].last.unwrap().value;
+            let model = run.params["model"].to_json().to_string();
+            (last("train/metric_0"), last("train/metric_1"), model)
+        })
+        .collect();
+    group.bench_function(BenchmarkId::new("yardstick-memory", count), |bencher| {
+        bencher.iter(|| {
+            let matches = table.iter().filter(|row| row.0 > 0.2 && row.2 == "\"rf\"");
+            let mut found: Vec<_> = matches.collect();
+            found.sort_by(|a, b| b.1.total_cmp(&a.1));
+            found.into_iter().take(20).cloned().collect::<Vec<_>>()
+        });
+    });
+    group.finish();
+}
+
+fn series(criterion: &mut Criterion) {
+    let (_folder, store) = common::store();
+    let steps = common::size(1_000_000, 10_000);
+    Runs {
+        count: 1,
+        params: 1,
+        metrics: 1,
+        steps,
+    }
+    .add_to(&store);
+    store.fold(None).unwrap();
+    let reader = store.reader().unwrap();
+    let (run, metric) = (reader.run_ids().unwrap()[0], &common::names(1)[0]);
+    let mut group = criterion.benchmark_group("series");
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(2));
+    group.throughput(Throughput::Elements(steps as u64));
+    group.bench_function(BenchmarkId::new("read", steps), |bencher| {
+        bencher.iter(|| {
+            let points = reader.series(run, metric, &SeriesQuery::default()).unwrap();
+            assert_eq!(points.len(), steps);
+            points
+        });
+    });
+    let middle = i64::try_from(steps / 2).unwrap();
+    let range = SeriesQuery {
+        from_step: Some(middle),
+        to_step: Some(middle + 999),
+    };
+    group.bench_function(BenchmarkId::new("thousand", steps), |bencher| {
+        bencher.iter(|| reader.series(run, metric, &range).unwrap());
+    });
+    let points = reader.series(run, metric, &SeriesQuery::default()).unwrap();
+    group.bench_function(BenchmarkId::new("yardstick-copy", steps), |bencher| {
+        bencher.iter(|| black_box(&points).clone());
+    });
+    let bytes: Vec<u8> = points
+        .iter()
+        .flat_map(
+            |Point {
+                 step,
+                 time_us,
+                 value,
+             }| {
+                [
+                    step.to_le_bytes(),
+                    time_us.to_le_bytes(),
+                    value.to_le_bytes(),
+                ]
+                .concat()
+            },
+        )
+        .collect();
+    group.bench_function(BenchmarkId::new("yardstick-raw", steps), |bencher| {
+        bencher.iter(|| decode(black_box(&bytes)));
+    });
+    group.finish();
+}
+
+fn decode(bytes: &[u8]) -> Vec<Point> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let (points, _) = words.as_chunks::<3>();
+    let point = |&[step, time, value]: &[[u8; 8]; 3]| Point {
+        step: i64::from_le_bytes(step),
+        time_us: i64::from_le_bytes(time),
+        value: f64::from_le_bytes(value),
+    };
+    points.iter().map(point).collect()
+}
