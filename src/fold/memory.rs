@@ -72,7 +72,7 @@ impl MemoryRun {
             Status::Unknown => end_us.or(self.row.times_us.map(|(_, last)| last)),
             Status::Completed | Status::Failed => end_us,
         };
-        let RunRow { info, opened: _, finished, note, times_us, series: _ } = self.row;
+        let RunRow { info, opened, finished, note, times_us, series: _ } = self.row;
         // Segments of a run may arrive before the one that tells its start.
         let info = info.map_or_else(
             || RunInfo {
@@ -82,7 +82,9 @@ impl MemoryRun {
             },
             |(info, _)| info,
         );
-        let reason = finished.and_then(|(_, finish)| finish.reason);
+        // An end that the run was resumed after says nothing of how it stands now.
+        let ended_by = finished.filter(|(at, _)| opened.is_none_or(|(opened, _)| *at > opened));
+        let reason = ended_by.and_then(|(_, finish)| finish.reason);
         let mut params = BTreeMap::new();
         let mut param_conflicts = BTreeMap::new();
         for (key, ParamRow { value, stamp: _, conflict }) in self.params {
