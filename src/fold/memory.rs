@@ -78,7 +78,7 @@ impl MemoryRun {
         };
         let RunRow {
             info,
-            opened: _,
+            opened,
             finished,
             note,
             times_us,
@@ -94,7 +94,9 @@ impl MemoryRun {
             },
             |(info, _)| info,
         );
-        let reason = finished.and_then(|(_, finish)| finish.reason);
+        // An end that the run was resumed after says nothing of how it stands now.
+        let ended_by = finished.filter(|(at, _)| opened.is_none_or(|(opened, _)| *at > opened));
+        let reason = ended_by.and_then(|(_, finish)| finish.reason);
         let mut params = BTreeMap::new();
         let mut param_conflicts = BTreeMap::new();
         for (

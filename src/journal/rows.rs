@@ -64,8 +64,8 @@ impl Group {
 pub struct Rows {
     /// Metrics that have points here, by first appearance.
     pub metrics: Vec<Name>,
-    /// Numbers that were given to metrics and to shapes here are below these.
-    pub numbers_told: (usize, usize),
+    /// Whether the number given to each metric and each shape is its position here.
+    pub numbers_are_positions: bool,
     /// Points, by shape.
     pub groups: Vec<Group>,
     /// What else happened, in order.
@@ -84,6 +84,33 @@ impl Rows {
     /// Whether nothing was logged.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.events.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Forgets metrics that were told and never logged: their writer died in between.
+    fn drop_unused_metrics(&mut self) {
+        let mut positions: Vec<Option<u32>> = vec![None; self.metrics.len()];
+        for metric in self.groups.iter().flat_map(|group| &group.metrics) {
+            if let Some(position) = positions.get_mut(*metric as usize) {
+                *position = Some(0);
+            }
+        }
+        let mut next = 0;
+        for position in positions.iter_mut().flatten() {
+            *position = next;
+            next += 1;
+        }
+        if next as usize == self.metrics.len() {
+            return;
+        }
+        let mut used = positions.iter().map(Option::is_some);
+        self.metrics.retain(|_| used.next().unwrap_or(false));
+        for metric in self.groups.iter_mut().flat_map(|group| &mut group.metrics) {
+            *metric = positions
+                .get(*metric as usize)
+                .copied()
+                .flatten()
+                .unwrap_or(*metric);
+        }
     }
 
     /// Returns the summary of each series, by position in `metrics`.
@@ -163,6 +190,7 @@ pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
 pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
     let mut rows = Rows {
         len: segment::HEADER_BYTES as u64,
+        numbers_are_positions: true,
         ..Rows::default()
     };
     let Some(header) = bytes.get(..segment::HEADER_BYTES) else {
@@ -209,7 +237,10 @@ pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
         .unwrap_or_default()
         .iter()
         .all(|byte| *byte == 0);
+    let told = (rows.metrics.len(), rows.groups.len());
     rows.groups.retain(|group| !group.rows.is_empty());
+    rows.drop_unused_metrics();
+    rows.numbers_are_positions &= told == (rows.metrics.len(), rows.groups.len());
     Ok(rows)
 }
 
@@ -264,7 +295,7 @@ impl Parser {
                 let position = u32::try_from(self.rows.metrics.len()).unwrap_or(u32::MAX);
                 self.rows.metrics.push(name);
                 self.names.insert(number, position);
-                self.rows.numbers_told.0 = self.rows.numbers_told.0.max(number as usize + 1);
+                self.rows.numbers_are_positions &= number == position;
             }
             Record::Shape { number, metrics } => {
                 let known: Option<Vec<u32>> = metrics
@@ -274,7 +305,7 @@ impl Parser {
                 let Some(metrics) = known else {
                     return malformed(format!("shape {number} of metrics that are not told"));
                 };
-                self.rows.numbers_told.1 = self.rows.numbers_told.1.max(number as usize + 1);
+                self.rows.numbers_are_positions &= number as usize == self.rows.groups.len();
                 self.shapes.insert(number, self.rows.groups.len());
                 self.rows.groups.push(Group {
                     metrics,

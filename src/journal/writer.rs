@@ -137,9 +137,10 @@ impl Writer {
                     }
                 )
             });
-            // Numbers are given from 0 up, so they are positions, unless something was lost.
-            let dense = rows.numbers_told == (rows.metrics.len(), rows.groups.len());
-            let whole = rows.damage.is_empty() && file.stat()?.len == rows.len && dense;
+            // A name may have been told after one with a higher number, or never been used.
+            let whole = rows.damage.is_empty()
+                && file.stat()?.len == rows.len
+                && rows.numbers_are_positions;
             if !is_ours || !whole || len >= SEGMENT_BYTES_MIN {
                 continue;
             }

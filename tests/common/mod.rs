@@ -1,0 +1,12 @@
+//! One list of things to do with a store ([`Op`]), a memory that knows what must come of them
+//! ([`model`]), and the store itself under the same list ([`real`]).
+//!
+//! The property test, the fuzzer and named tests of what they found share it. Runs have fixed ids,
+//! metrics and keys come from small sets, so that operations meet each other.
+
+pub(crate) mod model;
+pub(crate) mod op;
+pub(crate) mod real;
+
+pub(crate) use op::Op;
+pub(crate) use real::Real;

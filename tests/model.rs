@@ -1,0 +1,54 @@
+//! A store and lists in memory, given the same calls, always read the same.
+//!
+//! Also: a copy of a store in use, another store that gets its files bit by bit, and an index made
+//! anew give the same answers. Two seconds by default; `TRACKER_TORTURE=N` takes N times as long.
+
+mod common;
+
+use arbitrary::Unstructured;
+use common::Op;
+use common::Real;
+
+/// How often each test goes round.
+fn torture() -> u64 {
+    std::env::var("TRACKER_TORTURE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
+}
+
+fn play(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let mut real = Real::new();
+    // Most lists would else begin with operations on runs that are not there.
+    for run in 0..2 {
+        real.apply(&Op::Start {
+            run,
+            detached: false,
+        });
+    }
+    let mut ops = Vec::new();
+    while !u.is_empty() {
+        ops.push(u.arbitrary::<Op>()?);
+    }
+    if std::env::var_os("TRACKER_SHOW").is_some() {
+        eprintln!("{ops:#?}");
+    }
+    for op in &ops {
+        real.apply(op);
+    }
+    real.end();
+    Ok(())
+}
+
+#[test]
+fn the_store_reads_what_the_model_reads() {
+    let mut test = arbtest::arbtest(play).size_min(64).size_max(2_000);
+    test = match std::env::var("TRACKER_SEED")
+        .ok()
+        .and_then(|seed| u64::from_str_radix(seed.trim_start_matches("0x"), 16).ok())
+    {
+        Some(seed) => test.seed(seed),
+        None => test.budget_ms(2_000 * torture()),
+    };
+    drop(test);
+}
