@@ -40,6 +40,8 @@ const MANY_POINTS: i64 = 7_000;
 
 /// A writer that is open.
 struct Open {
+    /// Whether the run had ended when it was joined.
+    has_ended: bool,
     writer: RunWriter,
     run: RunId,
     id: u64,
@@ -383,6 +385,7 @@ impl Real {
         let id = self.learn_writer(run).unwrap();
         self.run(run).alive += 1;
         self.writers.push(Open {
+            has_ended: false,
             writer,
             run,
             id,
@@ -404,14 +407,8 @@ impl Real {
             assert!(matches!(joined, Err(Error::NotFound { .. })));
             return;
         };
-        let ended = run.detached && run.status() != Status::Running;
-        if ended && !is_owner && !run.blurred {
-            assert!(matches!(joined, Err(Error::Ended(_))));
-            return;
-        }
-        let Ok(writer) = joined else {
-            return assert!(run.blurred);
-        };
+        let has_ended = !is_owner && run.status() != Status::Running;
+        let writer = joined.unwrap();
         let params = run
             .params
             .iter()
@@ -422,6 +419,28 @@ impl Real {
             self.run(id).opened = Some(order);
         }
         self.push(id, writer, is_owner, params);
+        if let Some(open) = self.writers.last_mut() {
+            open.has_ended = has_ended;
+        }
+    }
+
+    /// Whether a run took what only one that has not ended takes.
+    fn took<T>(&self, open: &Open, result: Result<T, Error>) -> bool {
+        match result {
+            Err(Error::Ended(_)) => {
+                let blurred = self
+                    .model
+                    .runs
+                    .get(&open.run)
+                    .is_some_and(|run| run.blurred);
+                assert!(open.has_ended || blurred);
+                false
+            }
+            result => {
+                result.map(drop).unwrap();
+                true
+            }
+        }
     }
 
     fn add_point(
@@ -454,7 +473,9 @@ impl Real {
             values.push((name, self.logged as f64 + 0.5)); // half: none of the others
         }
         let step = step.value();
-        open.writer.log(step, &values).unwrap();
+        if !self.took(open, open.writer.log(step, &values)) {
+            return;
+        }
         for (name, value) in values {
             self.add_point(open, name, step, None, value);
         }
@@ -471,14 +492,18 @@ impl Real {
         let values = values.into_iter().map(Number::value);
         let values: Vec<(&str, f64)> = metrics.names().zip(values).collect();
         let (step, time_us) = (step.value(), time.value_us());
-        open.writer.log_at(step, time_us, &values).unwrap();
+        if !self.took(open, open.writer.log_at(step, time_us, &values)) {
+            return;
+        }
         for (name, value) in values {
             self.add_point(open, name, step, Some(time_us), value);
         }
     }
 
     fn log_points(&mut self, open: &mut Open, metric: &str, points: &[Point]) {
-        open.writer.log_points(metric, points).unwrap();
+        if !self.took(open, open.writer.log_points(metric, points)) {
+            return;
+        }
         for point in points {
             self.add_point(open, metric, point.step, Some(point.time_us), point.value);
         }
@@ -489,6 +514,9 @@ impl Real {
     /// Takes both handles before either is used.
     fn log_by_handle(&mut self, open: &mut Open, first: u8, second: u8) {
         let (first, second) = (op::metric(first), op::metric(second));
+        if !self.took(open, open.writer.metric(first)) {
+            return;
+        }
         let handles = [first, second].map(|name| (name, open.writer.metric(name).unwrap()));
         for (name, handle) in handles.iter().rev() {
             self.logged += 1;
@@ -546,9 +574,15 @@ impl Real {
         } else {
             Status::Completed
         };
-        open.writer.finish(status, reason, end_us).unwrap();
-        self.let_go(open.run);
-        self.finished(open.run, status, reason, end_us);
+        let has_ended = open.has_ended;
+        let (run, finished) = (open.run, open.writer.finish(status, reason, end_us));
+        self.let_go(run);
+        if let Err(Error::Ended(_)) = finished {
+            let blurred = self.model.runs.get(&run).is_some_and(|run| run.blurred);
+            return assert!(has_ended || blurred);
+        }
+        finished.unwrap();
+        self.finished(run, status, reason, end_us);
     }
 
     fn finished(&mut self, run: RunId, status: Status, reason: Option<&str>, end_us: Option<i64>) {
@@ -566,11 +600,7 @@ impl Real {
     fn open_command(&mut self, id: RunId) -> Option<Open> {
         let joined = self.store.join_run_briefly(id);
         let run = self.model.runs.get(&id)?;
-        let ended = run.detached && run.status() != Status::Running;
-        if ended && !run.blurred {
-            assert!(matches!(joined, Err(Error::Ended(_))));
-            return None;
-        }
+        let has_ended = run.status() != Status::Running;
         let params = run
             .params
             .iter()
@@ -579,6 +609,7 @@ impl Real {
         let writer = joined.ok()?;
         let writer_id = self.learn_command(id);
         Some(Open {
+            has_ended,
             writer,
             run: id,
             id: writer_id,
@@ -616,8 +647,21 @@ impl Real {
         } else {
             Status::Completed
         };
-        open.writer.finish(status, Some("by hand"), None).unwrap();
+        let has_ended = open.has_ended;
+        match open.writer.finish(status, Some("by hand"), None) {
+            Err(Error::Ended(_)) => {
+                let blurred = self.model.runs.get(&id).is_some_and(|run| run.blurred);
+                return assert!(has_ended || blurred);
+            }
+            finished => finished.unwrap(),
+        }
         self.finished(id, status, Some("by hand"), None);
+    }
+
+    /// Adds a run; tells whether it was new.
+    fn add_ended(&self, id: RunId, run: &EndedRun) -> bool {
+        let reader = self.store.reader().unwrap();
+        self.store.add_run(&reader, id, run).unwrap().is_some()
     }
 
     fn add(&mut self, id: RunId, points: &[(Step, Time, Number)], metrics: Metrics, failed: bool) {
@@ -661,15 +705,14 @@ impl Real {
             artifacts: Vec::new(),
         };
         if let Some(known) = known {
-            // One that failed without an end is taken for one whose adding was cut off.
-            if known.status() != Status::Failed && !known.blurred {
-                assert!(!self.store.add_run(id, &ended).unwrap());
+            if !known.blurred {
+                assert!(!self.add_ended(id, &ended));
             }
             return;
         }
-        assert!(self.store.add_run(id, &ended).unwrap());
+        assert!(self.add_ended(id, &ended));
         let writer = self.learn_writer(id).unwrap();
-        assert!(!self.store.add_run(id, &ended).unwrap());
+        assert!(!self.add_ended(id, &ended));
         let mut run = ModelRun {
             name,
             note: ended.note,
