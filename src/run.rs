@@ -444,7 +444,7 @@ impl RunWriter {
                 },
             )
         })?;
-        self.close()
+        self.0.end(Writer::close_for_good)
     }
 
     /// Ends this writer and leaves the run as it is.
@@ -456,19 +456,32 @@ impl RunWriter {
             return Ok(()); // a child that never logged
         }
         let run = self.0.here()?;
-        let writer = run
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(writer) = writer else { return Ok(()) };
-        writer.close()?;
-        (run.parts.after_end)();
-        Ok(())
+        // What a short command leaves open is not for the index yet.
+        let is_command = run.parts.options.role == Role::Command;
+        run.end(if is_command {
+            Writer::leave
+        } else {
+            Writer::close_for_good
+        })
     }
 }
 
 impl Shared {
+    /// Ends the writer by `close`, and brings the index up to date if that sealed anything.
+    fn end(&self, close: fn(Writer) -> Result<bool>) -> Result<()> {
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer
+            && close(writer)?
+        {
+            (self.parts.after_end)();
+        }
+        Ok(())
+    }
+
     fn add_artifact(
         &self,
         path: String,

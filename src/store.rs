@@ -14,6 +14,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::blob::BlobReader;
@@ -44,13 +45,13 @@ use crate::model::RunId;
 use crate::model::RunInfo;
 use crate::model::Status;
 use crate::query::Reader;
+use crate::query::Source;
 use crate::run;
 use crate::run::Known;
 use crate::run::Parts;
 use crate::run::RunOptions;
 use crate::run::RunWriter;
 use crate::sys;
-use crate::sys::FileSystem;
 use crate::sys::Open;
 use crate::sys::RealSys;
 use crate::sys::SharedSys;
@@ -90,11 +91,8 @@ struct Parties {
     path: PathBuf,
     id: String,
     options: StoreOptions,
-    file_system: FileSystem,
-    folders: Folders,
     blobs: Arc<Blobs>,
-    index: Index,
-    fold_lock: PathBuf,
+    source: Source,
 }
 
 /// The folder that holds runs. Cheap to clone; can be shared between threads.
@@ -163,17 +161,21 @@ impl Store {
         let id = parse_format(&line, &format)?;
         let path = std::path::absolute(path)
             .map_err(|source| Error::io("find the full path of", path, source))?;
-        let folders = Folders::new(Arc::clone(&sys), &path);
-        Ok(Self(Arc::new(Parties {
-            file_system: sys.file_system(&path),
-            blobs: Arc::new(Blobs::new(Arc::clone(&sys), &path)),
+        let source = Source {
+            folders: Folders::new(Arc::clone(&sys), &path),
             index: Index::new(Arc::clone(&sys), path.join("index.redb"), &id),
             fold_lock: path.join("fold.lock"),
-            folders,
+            file_system: sys.file_system(&path),
+            distrusted: Arc::new(AtomicBool::new(false)),
+        };
+        let blobs = Arc::new(Blobs::new(Arc::clone(&sys), &path));
+        Ok(Self(Arc::new(Parties {
             sys,
             path,
             id,
             options,
+            blobs,
+            source,
         })))
     }
 
@@ -229,28 +231,22 @@ impl Store {
     }
 
     fn folder(&self) -> Folder<'_> {
-        let Parties {
-            folders,
-            index,
-            fold_lock,
-            ..
-        } = &*self.0;
-        Folder {
-            folders,
-            index,
-            lock: fold_lock,
-        }
+        self.0.source.folder()
     }
 
     fn parts(&self, role: Role) -> Parts {
         let Parties {
-            folders,
-            blobs,
-            options,
-            file_system,
             sys,
+            options,
+            blobs,
+            source,
             ..
         } = &*self.0;
+        let Source {
+            folders,
+            file_system,
+            ..
+        } = source;
         let by_default = if file_system.maps_safely {
             Append::Mapped
         } else {
@@ -420,7 +416,7 @@ impl Store {
             whole.series(metric, points)?;
         }
         let status = run.status.unwrap_or(Status::Completed);
-        whole.write(&self.0.folders, status, run.reason.clone())?;
+        whole.write(&self.0.source.folders, status, run.reason.clone())?;
         Ok(Some(stored))
     }
 
@@ -429,16 +425,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] when not even the folders can be listed.
     pub fn reader(&self) -> Result<Reader> {
-        let read = || Reader::open(&self.folder(), self.0.file_system);
-        match read() {
-            // An index that turns out damaged is left out: the journal answers.
-            Err(Error::Corrupt(damage)) if damage.path == self.0.index.path() => {
-                match self.fold(Some(FOLD_AT_END)) {
-                    Ok(_) | Err(_) => read(),
-                }
-            }
-            opened => opened,
-        }
+        Reader::open(&self.0.source)
     }
 
     /// Seals what dead writers left and brings the index up to date, for about `budget`; does

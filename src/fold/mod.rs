@@ -19,6 +19,8 @@ mod unfolded;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::codec::Bytes;
@@ -307,6 +309,8 @@ pub(crate) struct Folder<'a> {
     pub(crate) index: &'a Index,
     /// Whoever holds this file's lock may write the index.
     pub(crate) lock: &'a Path,
+    /// Set by a reader that found the index damaged: it is then made anew.
+    pub(crate) distrusted: &'a AtomicBool,
 }
 
 impl Folder<'_> {
@@ -326,6 +330,9 @@ impl Folder<'_> {
         };
         let mut report = self.recover()?;
         let settled = self.settle()?;
+        if self.distrusted.swap(false, Ordering::Relaxed) {
+            self.index.remove()?;
+        }
         if settled == 0 && !self.has_news()? {
             report.complete = true;
             return Ok(report);

@@ -79,7 +79,11 @@ impl Unfolded {
     ///
     /// # Errors
     /// `Error::Io` if the folders cannot be listed.
-    pub(crate) fn gather(folder: &Folder<'_>, file_system: FileSystem) -> Result<Self> {
+    pub(crate) fn gather(
+        folder: &Folder<'_>,
+        file_system: FileSystem,
+        with_index: bool,
+    ) -> Result<Self> {
         let mut gather = Gather {
             folder,
             file_system,
@@ -88,7 +92,11 @@ impl Unfolded {
             sealed: BTreeSet::new(),
         };
         let live = gather.open_live()?;
-        let snapshot = gather.open_index();
+        let snapshot = if with_index {
+            gather.open_index()
+        } else {
+            None
+        };
         let is_folded = |id: &SegmentId| match &snapshot {
             Some(snapshot) => snapshot.has_segment(id.run, id.writer, id.seq),
             None => Ok(false),

@@ -49,6 +49,8 @@ struct State {
     failed: Vec<Full>,
     sealing: bool,
     live: Arc<dyn File>,
+    /// Whether the folder was synced since the live segment got its name.
+    live_is_named: bool,
     asked: Option<(SegmentId, usize)>,
     making: bool,
     ready: Option<Segment>,
@@ -92,6 +94,7 @@ impl Background {
             failed: Vec::new(),
             sealing: false,
             live,
+            live_is_named: false,
             asked: None,
             making: false,
             ready: None,
@@ -171,6 +174,7 @@ impl Background {
         if self.sealer.is_none() {
             let mut state = self.shared.lock();
             state.live = live;
+            state.live_is_named = false;
             if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
                 state.failed.push(full);
             }
@@ -178,6 +182,7 @@ impl Background {
         }
         let mut state = self.shared.lock();
         state.live = live;
+        state.live_is_named = false;
         state.full.push_back(full);
         self.shared
             .waiting_bytes
@@ -237,6 +242,11 @@ impl Background {
         Ok(())
     }
 
+    /// Makes the live segment and its name survive a power cut.
+    pub(super) fn sync_live(&self) -> Result<()> {
+        self.shared.sync_live()
+    }
+
     /// Ends both threads, after all that waits is sealed.
     pub(super) fn stop(&mut self) {
         self.shared.lock().stopping = true;
@@ -275,6 +285,19 @@ impl Shared {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sync_live(&self) -> Result<()> {
+        let state = self.lock();
+        let (live, is_named) = (Arc::clone(&state.live), state.live_is_named);
+        drop(state);
+        live.sync()?;
+        if !is_named {
+            self.folders.sys.sync_dir(self.folders.live())?;
+            let mut state = self.lock();
+            state.live_is_named |= Arc::ptr_eq(&state.live, &live);
+        }
+        Ok(())
     }
 
     fn note_slept(&self, us: i64) {
@@ -328,9 +351,8 @@ impl Shared {
                 state = guard;
                 let appended = self.appended_bytes.load(Ordering::Relaxed);
                 if timeout.timed_out() && state.full.is_empty() && appended != synced_bytes {
-                    let live = Arc::clone(&state.live);
                     drop(state);
-                    let _ = live.sync(); // tried again in a moment; `sync` tells the caller
+                    let _ = self.sync_live(); // tried again in a moment; `sync` tells the caller
                     synced_bytes = appended;
                     state = self.lock();
                 }

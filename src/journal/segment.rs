@@ -261,14 +261,6 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes all records survive a power cut.
-    ///
-    /// # Errors
-    /// `Error::Io`.
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync()
-    }
-
     /// Returns the file, to sync it from another thread.
     pub fn file(&self) -> Arc<dyn File> {
         Arc::clone(&self.file)

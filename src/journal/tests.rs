@@ -109,7 +109,7 @@ fn what_is_logged_reads_back_live_and_sealed() {
         want = in_order(want);
         writer.sync().unwrap();
         assert!(in_order(points(&temp.folders, "a")) == want);
-        writer.close().unwrap();
+        writer.close_for_good().unwrap();
         assert!(in_order(points(&temp.folders, "a")) == want);
         assert_eq!(points(&temp.folders, "b").len(), 120_000);
         let files = temp.folders.list_live().unwrap();
@@ -128,7 +128,7 @@ fn a_wide_step_and_a_step_of_long_names_fit() {
     for step in 0..20 {
         writer.points(step, step, &values).unwrap();
     }
-    writer.close().unwrap();
+    writer.close_for_good().unwrap();
     assert_eq!(points(&temp.folders, &names[0]).len(), 20);
     assert_eq!(points(&temp.folders, &names[19_999]).len(), 20);
 }
@@ -152,7 +152,7 @@ fn commands_append_to_one_segment_in_turn() {
             let mut second = Writer::open(&temp.folders, RUN, command()).unwrap();
             second.points(100, 0, &[("loss", 1.0)]).unwrap();
         }
-        writer.close().unwrap();
+        writer.leave().unwrap();
     }
     assert_eq!(points(&temp.folders, "loss").len(), 21);
     assert_eq!(
@@ -216,7 +216,7 @@ fn any_flipped_byte_of_a_sealed_file_is_found() {
             )
             .unwrap();
     }
-    writer.close().unwrap();
+    writer.close_for_good().unwrap();
     let file = &temp.folders.list_live().unwrap()[0];
     let bytes = std::fs::read(&file.path).unwrap();
     let verify = |bytes: &[u8]| {

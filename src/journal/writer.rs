@@ -75,6 +75,7 @@ pub struct Writer {
     options: Options,
     segment: Option<Segment>,
     id: SegmentId,
+    first_seq: u32,
     clock: Clock,
     metrics: Vec<MetricEntry>,
     numbers: HashMap<Name, u32>,
@@ -188,6 +189,7 @@ impl Writer {
             options,
             segment: Some(segment),
             id,
+            first_seq: id.seq,
             clock,
             metrics: Vec::new(),
             numbers: HashMap::new(),
@@ -505,31 +507,42 @@ impl Writer {
     /// `Error::Io`.
     pub fn sync(&mut self) -> Result<()> {
         self.background.drain()?;
-        self.segment.as_ref().map_or(Ok(()), Segment::sync)
+        self.background.sync_live()
     }
 
-    /// Ends the writer: all it wrote is sealed, or left for the next command.
+    /// Ends the writer: all it wrote is sealed.
     ///
     /// A disk too full to seal is no loss: the rows are synced, and sealed by a later command.
     ///
+    /// - returns: whether anything was sealed
+    ///
     /// # Errors
     /// `Error::Io` if the rows could not even be synced.
-    pub fn close(mut self) -> Result<()> {
-        self.end()
+    pub fn close_for_good(mut self) -> Result<bool> {
+        self.seal_last()
     }
 
-    fn end(&mut self) -> Result<()> {
+    /// Ends the writer and leaves its segment for the next command to go on in.
+    ///
+    /// - returns: whether anything was sealed
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn leave(mut self) -> Result<bool> {
+        self.background.stop();
+        self.segment = None;
+        Ok(self.id.seq > self.first_seq)
+    }
+
+    fn seal_last(&mut self) -> Result<bool> {
         let Some(segment) = self.segment.take() else {
-            return Ok(());
+            return Ok(false);
         };
         self.background.stop();
-        if self.options.role == Role::Command {
-            return Ok(()); // the next command goes on here
-        }
         let file = segment.into_file();
         match seal::seal(&self.folders, &self.id, &file) {
-            Ok(_) => Ok(()),
-            Err(Error::Io { .. }) => file.sync(),
+            Ok(sealed) => Ok(sealed || self.id.seq > self.first_seq),
+            Err(Error::Io { .. }) => file.sync().map(|()| false),
             Err(error) => Err(error),
         }
     }
@@ -538,7 +551,12 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if self.generation == fork_generation() {
-            let _ = self.end(); // nobody is left to hear of it; the rows stay
+            // Nobody is left to hear of a failure; the rows stay.
+            if self.options.role == Role::Command {
+                self.background.stop();
+            } else {
+                let _ = self.seal_last();
+            }
         } else {
             // A forked child: file, lock and threads are the parent's.
             self.background.forget();

@@ -8,3 +8,4 @@ mod series;
 pub use reader::Query;
 pub use reader::Reader;
 pub use reader::SeriesQuery;
+pub(crate) use reader::Source;

@@ -1,20 +1,28 @@
 //! One snapshot of a store, and what can be asked of it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use super::select;
 use super::series;
+use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fold::Folder;
 use crate::fold::MemoryRun;
 use crate::fold::Unfolded;
+use crate::index::Index;
 use crate::index::Kind;
 use crate::index::NameNumber;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
+use crate::journal::Folders;
 use crate::model::Point;
 use crate::model::Run;
 use crate::model::RunId;
@@ -44,23 +52,88 @@ pub struct SeriesQuery {
 /// One snapshot of a store: what was logged when it was taken, and nothing later.
 ///
 /// It holds up nobody. While it lives the index cannot reuse what it sees: let it go soon.
+///
+/// The index is never trusted further than its checksums go: a question that meets damage there is
+/// answered from the journal instead, and the next fold makes the index anew.
 #[derive(Debug)]
 pub struct Reader {
+    source: Source,
     unfolded: Unfolded,
+    /// The same store without its index, once that was found damaged.
+    without_index: OnceLock<Box<Reader>>,
     now_us: i64,
     /// Texts of the index by number, as they are asked for.
     texts: Mutex<BTreeMap<u32, String>>,
 }
 
+/// Where a reader reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) folders: Folders,
+    pub(crate) index: Index,
+    pub(crate) fold_lock: PathBuf,
+    pub(crate) file_system: FileSystem,
+    /// Set when the index was found damaged.
+    pub(crate) distrusted: Arc<AtomicBool>,
+}
+
+impl Source {
+    pub(crate) fn folder(&self) -> Folder<'_> {
+        let Self {
+            folders,
+            index,
+            fold_lock,
+            file_system: _,
+            distrusted,
+        } = self;
+        Folder {
+            folders,
+            index,
+            lock: fold_lock,
+            distrusted,
+        }
+    }
+}
+
 impl Reader {
-    pub(crate) fn open(folder: &Folder<'_>, file_system: FileSystem) -> Result<Self> {
-        let unfolded = Unfolded::gather(folder, file_system)?;
-        let now_us = folder.folders.sys.now_us();
+    pub(crate) fn open(source: &Source) -> Result<Self> {
+        match Self::gather(source, true) {
+            Err(Error::Corrupt(damage)) if damage.path == source.index.path() => {
+                source.distrusted.store(true, Ordering::Relaxed);
+                let mut reader = Self::gather(source, false)?;
+                reader.unfolded.warnings.push(distrust(&damage));
+                Ok(reader)
+            }
+            opened => opened,
+        }
+    }
+
+    fn gather(source: &Source, with_index: bool) -> Result<Self> {
+        let unfolded = Unfolded::gather(&source.folder(), source.file_system, with_index)?;
         Ok(Self {
             unfolded,
-            now_us,
+            now_us: source.folders.sys.now_us(),
+            source: source.clone(),
+            without_index: OnceLock::new(),
             texts: Mutex::new(BTreeMap::new()),
         })
+    }
+
+    /// Asks; if the index proves damaged, asks the journal.
+    fn ask<T>(&self, question: impl Fn(&Self) -> Result<T>) -> Result<T> {
+        if let Some(reader) = self.without_index.get() {
+            return question(reader);
+        }
+        match question(self) {
+            Err(Error::Corrupt(damage)) if damage.path == self.source.index.path() => {
+                self.source.distrusted.store(true, Ordering::Relaxed);
+                let mut reader = Self::gather(&self.source, false)?;
+                reader.unfolded.warnings.push(distrust(&damage));
+                reader.now_us = self.now_us;
+                question(self.without_index.get_or_init(|| Box::new(reader)))
+            }
+            answer => answer,
+        }
     }
 
     /// Returns the time of the snapshot in microseconds since 1970.
@@ -70,7 +143,8 @@ impl Reader {
 
     /// Returns what the user should know: damage met, an index that did not answer.
     pub fn warnings(&self) -> &[String] {
-        &self.unfolded.warnings
+        let reader = self.without_index.get().map_or(self, |reader| &**reader);
+        &reader.unfolded.warnings
     }
 
     pub(super) fn snapshot(&self) -> Option<&Snapshot> {
@@ -86,6 +160,10 @@ impl Reader {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].
     pub fn run_ids(&self) -> Result<Vec<RunId>> {
+        self.ask(Self::list_ids)
+    }
+
+    fn list_ids(&self) -> Result<Vec<RunId>> {
         let mut ids = self
             .snapshot()
             .map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
@@ -119,6 +197,10 @@ impl Reader {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Corrupt`], [`Error::Io`].
     pub fn run(&self, id: RunId) -> Result<Run> {
+        self.ask(|reader| reader.find(id))
+    }
+
+    fn find(&self, id: RunId) -> Result<Run> {
         let number = self.number(id)?;
         if number.is_none() && !self.unfolded.contains(id) {
             return Err(Error::not_found("run", id.to_string()));
@@ -144,7 +226,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Filter`] with the place in the text; [`Error::Corrupt`], [`Error::Io`].
     pub fn runs(&self, query: &Query) -> Result<Vec<Run>> {
-        select::runs(self, query)
+        self.ask(|reader| select::runs(reader, query))
     }
 
     /// Returns how many runs there are, and how many the filter lets through.
@@ -159,7 +241,8 @@ impl Reader {
                     filter: Some(filter.to_owned()),
                     ..Query::default()
                 };
-                select::matching(self, &query).map(|runs| runs.len())
+                self.ask(|reader| select::matching(reader, &query))
+                    .map(|runs| runs.len())
             }
         }
     }
@@ -169,6 +252,10 @@ impl Reader {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].
     pub fn metric_names(&self) -> Result<Vec<String>> {
+        self.ask(Self::list_metrics)
+    }
+
+    fn list_metrics(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         if let Some(snapshot) = self.snapshot() {
             names.extend(
@@ -192,8 +279,11 @@ impl Reader {
     /// [`Error::NotFound`] for an unknown run or metric (with near names); [`Error::Corrupt`],
     /// [`Error::Io`].
     pub fn series(&self, run: RunId, metric: &str, query: &SeriesQuery) -> Result<Vec<Point>> {
-        let number = self.number(run)?;
-        if let Some(points) = series::read(self, run, number, metric, query)? {
+        let found = self.ask(|reader| {
+            let number = reader.number(run)?;
+            series::read(reader, run, number, metric, query)
+        })?;
+        if let Some(points) = found {
             return Ok(points);
         }
         let near = near(metric, self.run(run)?.metrics.into_keys());
@@ -210,6 +300,10 @@ impl Reader {
     /// # Errors
     /// [`Error::NotFound`] (with near names), [`Error::Ambiguous`].
     pub fn find_run(&self, text: &str) -> Result<RunId> {
+        self.ask(|reader| reader.find_named(text))
+    }
+
+    fn find_named(&self, text: &str) -> Result<RunId> {
         if let Some(special) = text.strip_prefix('@') {
             return self.find_special(text, special);
         }
@@ -316,6 +410,10 @@ impl Reader {
             .map(|run| run.info.name)
             .collect())
     }
+}
+
+fn distrust(damage: &Damage) -> String {
+    format!("the index is not used, reading the journal instead: corrupt {damage}")
 }
 
 /// The names nearest to one that is not there, best first.
