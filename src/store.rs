@@ -123,6 +123,13 @@ pub struct EndedRun {
     pub artifacts: Vec<(String, PathBuf)>,
 }
 
+/// Whether a writer may come to a run that has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    Welcome,
+    Refused,
+}
+
 impl Store {
     /// Finds the nearest `.tracker` in `from` or a folder above it.
     pub fn find(from: &Path) -> Option<PathBuf> {
@@ -156,7 +163,7 @@ impl Store {
     pub fn open_with(sys: SharedSys, path: &Path, options: StoreOptions) -> Result<Self> {
         let format = path.join("format");
         let line = match read_format(&sys, &format) {
-            Err(error) if error.is_missing() => return Err(Error::NotAStore(path.to_owned())),
+            Err(error) if is_no_folder(&error) => return Err(Error::NotAStore(path.to_owned())),
             line => line?,
         };
         let id = parse_format(&line, &format)?;
@@ -185,7 +192,12 @@ impl Store {
             Err(Error::NotAStore(_)) => {}
             opened => return opened,
         }
-        sys.create_dir(path)?;
+        sys.create_dir(path).map_err(|error| match error {
+            Error::Io { ref source, .. } if is_file_there(source) => {
+                Error::NotAStore(path.to_owned())
+            }
+            error => error,
+        })?;
         // What a process leaves that dies while it makes the store; anything else is not ours.
         let ours = ["live", "journal", "blobs", "format"];
         if sys
@@ -320,7 +332,7 @@ impl Store {
     /// # Errors
     /// [`Error::Ended`] for a detached run that was finished, [`Error::NotFound`].
     pub fn join_run(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Member)
+        self.join(run, Role::Member, Late::Refused)
     }
 
     /// Adds to a run from a short command, which leaves its segment for the next one.
@@ -328,7 +340,16 @@ impl Store {
     /// # Errors
     /// As [`Self::join_run`].
     pub fn join_run_briefly(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Command)
+        self.join(run, Role::Command, Late::Refused)
+    }
+
+    /// Adds to a run what is known of it later: tags, a note, artifacts. Whether it has ended makes
+    /// no difference, and how it ended stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Io`].
+    pub fn annotate_run(&self, run: RunId) -> Result<RunWriter> {
+        self.join(run, Role::Command, Late::Welcome)
     }
 
     /// Takes up a run that ended or crashed: it runs again until this writer finishes it.
@@ -336,10 +357,10 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Io`].
     pub fn resume_run(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Owner)
+        self.join(run, Role::Owner, Late::Welcome)
     }
 
-    fn join(&self, id: RunId, role: Role) -> Result<RunWriter> {
+    fn join(&self, id: RunId, role: Role, late: Late) -> Result<RunWriter> {
         let Run {
             info,
             status,
@@ -347,7 +368,7 @@ impl Store {
             ..
         } = self.reader()?.run(id)?;
         let has_ended = matches!(status, Status::Completed | Status::Failed);
-        if role != Role::Owner && has_ended && info.detached {
+        if late == Late::Refused && has_ended && info.detached {
             return Err(Error::Ended(id));
         }
         RunWriter::join(self.parts(role), id, info.name, params)
@@ -490,6 +511,19 @@ impl Store {
     pub fn verify_blob(&self, blob: BlobId) -> Result<u64> {
         self.0.blobs.verify(blob)
     }
+}
+
+/// Whether there is nothing of that name, or a file where a folder should be.
+fn is_no_folder(error: &Error) -> bool {
+    error.is_missing() || matches!(error, Error::Io { source, .. } if is_file_there(source))
+}
+
+fn is_file_there(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists
+    )
 }
 
 /// Reads the line; waits a moment for one that is being written.

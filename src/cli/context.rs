@@ -165,10 +165,23 @@ impl Ctx {
         }
     }
 
-    /// Adds a writer to the run that the user names.
+    /// Adds a writer for a long stream to the run that the user names.
     pub(crate) fn join(&self, text: &str) -> Result<RunWriter, Failure> {
         let id = self.run_id(text)?;
         Ok(self.store()?.join_run(id)?)
+    }
+
+    /// Takes up where the last short command to this run left off: a thousand of them make one
+    /// file, not a thousand.
+    pub(crate) fn join_briefly(&self, text: &str) -> Result<RunWriter, Failure> {
+        let id = self.run_id(text)?;
+        Ok(self.store()?.join_run_briefly(id)?)
+    }
+
+    /// As [`Self::join_briefly`], for what may be said of a run after its end too.
+    pub(crate) fn annotate(&self, text: &str) -> Result<RunWriter, Failure> {
+        let id = self.run_id(text)?;
+        Ok(self.store()?.annotate_run(id)?)
     }
 
     /// Brings the index up to date once the answer is out, for a bounded time.

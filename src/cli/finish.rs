@@ -8,7 +8,7 @@ use super::fail::Outcome;
 
 /// Finish a run that `tracker start` began
 ///
-/// A finished run takes no more values.
+/// A finished run takes no more values and params; tags, note and artifacts may still be added.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 finished, 1 failed, 2 called wrongly
@@ -46,7 +46,7 @@ pub(crate) fn run(ctx: &Ctx, args: &FinishArgs) -> Outcome {
         Fate::Completed => Status::Completed,
         Fate::Failed => Status::Failed,
     };
-    let writer = ctx.join(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     writer.finish(status, args.reason.as_deref(), None)?;
     Ok(0)
 }

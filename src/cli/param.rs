@@ -27,7 +27,7 @@ pub(crate) struct ParamArgs {
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &ParamArgs) -> Outcome {
-    let writer = ctx.join(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     let set = args
         .params
         .iter()

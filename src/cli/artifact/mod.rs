@@ -34,7 +34,7 @@ enum ArtifactCommand {
 
 /// Store files or folders as artifacts of a run
 ///
-/// A folder is stored with all files in it. When the command ends the bytes are safe on the disk.
+/// A folder is stored with all files in it; the run may have ended. When the command ends the bytes are safe on the disk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 stored, 1 failed, 2 called wrongly
@@ -85,7 +85,7 @@ fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
             "--as names one path; add the others by themselves",
         ));
     }
-    let writer = ctx.join(&args.run)?;
+    let writer = ctx.annotate(&args.run)?;
     let bar = Bar::items(args.paths.len());
     let mut stored = Vec::new();
     let added = args.paths.iter().enumerate().try_for_each(|(done, path)| {
