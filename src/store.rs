@@ -123,13 +123,6 @@ pub struct EndedRun {
     pub artifacts: Vec<(String, PathBuf)>,
 }
 
-/// Whether a writer may come to a run that has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Late {
-    Welcome,
-    Refused,
-}
-
 impl Store {
     /// Finds the nearest `.tracker` in `from` or a folder above it.
     pub fn find(from: &Path) -> Option<PathBuf> {
@@ -332,7 +325,7 @@ impl Store {
     /// # Errors
     /// [`Error::Ended`] for a detached run that was finished, [`Error::NotFound`].
     pub fn join_run(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Member, Late::Refused)
+        self.join(run, Role::Member)
     }
 
     /// Adds to a run from a short command, which leaves its segment for the next one.
@@ -340,16 +333,7 @@ impl Store {
     /// # Errors
     /// As [`Self::join_run`].
     pub fn join_run_briefly(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Command, Late::Refused)
-    }
-
-    /// Adds to a run what is known of it later: tags, a note, artifacts. Whether it has ended makes
-    /// no difference, and how it ended stays.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Io`].
-    pub fn annotate_run(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Command, Late::Welcome)
+        self.join(run, Role::Command)
     }
 
     /// Takes up a run that ended or crashed: it runs again until this writer finishes it.
@@ -357,10 +341,10 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Io`].
     pub fn resume_run(&self, run: RunId) -> Result<RunWriter> {
-        self.join(run, Role::Owner, Late::Welcome)
+        self.join(run, Role::Owner)
     }
 
-    fn join(&self, id: RunId, role: Role, late: Late) -> Result<RunWriter> {
+    fn join(&self, id: RunId, role: Role) -> Result<RunWriter> {
         let Run {
             info,
             status,
@@ -368,7 +352,7 @@ impl Store {
             ..
         } = self.reader()?.run(id)?;
         let has_ended = matches!(status, Status::Completed | Status::Failed);
-        if late == Late::Refused && has_ended && info.detached {
+        if role != Role::Owner && has_ended && info.detached {
             return Err(Error::Ended(id));
         }
         RunWriter::join(self.parts(role), id, info.name, params)

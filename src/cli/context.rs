@@ -178,12 +178,6 @@ impl Ctx {
         Ok(self.store()?.join_run_briefly(id)?)
     }
 
-    /// As [`Self::join_briefly`], for what may be said of a run after its end too.
-    pub(crate) fn annotate(&self, text: &str) -> Result<RunWriter, Failure> {
-        let id = self.run_id(text)?;
-        Ok(self.store()?.annotate_run(id)?)
-    }
-
     /// Brings the index up to date once the answer is out, for a bounded time.
     ///
     /// Nobody waits for it and no answer depends on it, so its errors are none of the user's

@@ -41,7 +41,7 @@ pub(crate) fn run(ctx: &Ctx, args: &NoteArgs) -> Outcome {
         }
         text => text.to_owned(),
     };
-    let writer = ctx.annotate(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     let written = writer.note(&text);
     let closed = writer.close();
     written?;

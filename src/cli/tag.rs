@@ -24,7 +24,7 @@ pub(crate) struct TagArgs {
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &TagArgs) -> Outcome {
-    let writer = ctx.annotate(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     let set = args
         .tags
         .iter()

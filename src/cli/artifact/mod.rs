@@ -85,7 +85,7 @@ fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
             "--as names one path; add the others by themselves",
         ));
     }
-    let writer = ctx.annotate(&args.run)?;
+    let writer = ctx.join_briefly(&args.run)?;
     let bar = Bar::items(args.paths.len());
     let mut stored = Vec::new();
     let added = args.paths.iter().enumerate().try_for_each(|(done, path)| {
