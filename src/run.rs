@@ -84,12 +84,22 @@ impl std::fmt::Debug for Parts {
     }
 }
 
+/// What is known of a run that is there.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) params: BTreeMap<String, ParamValue>,
+    pub(crate) has_ended: bool,
+}
+
 #[derive(Debug)]
 struct Shared {
     parts: Parts,
     id: RunId,
     name: String,
     generation: u32,
+    /// Whether the run has ended: it then takes tags and notes, and no points.
+    has_ended: bool,
     writer: Mutex<Option<Writer>>,
     /// Params that the run is known to have.
     params: Mutex<BTreeMap<String, ParamValue>>,
@@ -121,7 +131,7 @@ impl Metric {
         if self.run.generation != fork_generation() {
             return RunWriter(self.run.here()?).log(step, &[(self.name.as_str(), value)]);
         }
-        self.run.with(|writer| {
+        self.run.while_open(|writer| {
             let time_us = writer.clock().now_us();
             writer.points_of_shape(self.shape, step, time_us, std::iter::once(value))
         })
@@ -147,25 +157,40 @@ impl Shared {
             .map(|params| params.clone())
             .unwrap_or_default();
         let writer = Writer::open(&parts.folders, self.id, parts.options.clone())?;
-        let child = Self::new(parts, self.id, self.name.clone(), params, writer);
+        let known = Known {
+            name: self.name.clone(),
+            params,
+            has_ended: self.has_ended,
+        };
+        let child = Self::new(parts, self.id, known, writer);
         self.child.get_or_init(|| Arc::new(child)).here()
     }
 
-    fn new(
-        parts: Parts,
-        id: RunId,
-        name: String,
-        params: BTreeMap<String, ParamValue>,
-        writer: Writer,
-    ) -> Self {
+    fn new(parts: Parts, id: RunId, known: Known, writer: Writer) -> Self {
+        let Known {
+            name,
+            params,
+            has_ended,
+        } = known;
         Self {
             parts,
             id,
             name,
             generation: fork_generation(),
+            has_ended,
             writer: Mutex::new(Some(writer)),
             params: Mutex::new(params),
             child: OnceLock::new(),
+        }
+    }
+
+    /// Calls the writer with what only a run takes that has not ended.
+    #[inline]
+    fn while_open<T>(&self, call: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        if self.has_ended {
+            Err(Error::Ended(self.id))
+        } else {
+            self.with(call)
         }
     }
 
@@ -197,24 +222,18 @@ impl RunWriter {
         let mut writer = Writer::open(&parts.folders, id, parts.options.clone())?;
         let time_us = writer.clock().now_us();
         writer.event(time_us, &Event::RunStarted(Box::new(info)))?;
-        Ok(Self(Arc::new(Shared::new(
-            parts,
-            id,
+        let known = Known {
             name,
-            BTreeMap::new(),
-            writer,
-        ))))
+            params: BTreeMap::new(),
+            has_ended: false,
+        };
+        Ok(Self(Arc::new(Shared::new(parts, id, known, writer))))
     }
 
     /// Writes to a run that is there already.
-    pub(crate) fn join(
-        parts: Parts,
-        id: RunId,
-        name: String,
-        params: BTreeMap<String, ParamValue>,
-    ) -> Result<Self> {
+    pub(crate) fn join(parts: Parts, id: RunId, known: Known) -> Result<Self> {
         let writer = Writer::open(&parts.folders, id, parts.options.clone())?;
-        Ok(Self(Arc::new(Shared::new(parts, id, name, params, writer))))
+        Ok(Self(Arc::new(Shared::new(parts, id, known, writer))))
     }
 
     /// Returns the run's id.
@@ -246,9 +265,9 @@ impl RunWriter {
             writer.points(step, time_us, values)
         };
         if self.0.generation == fork_generation() {
-            self.0.with(log)
+            self.0.while_open(log)
         } else {
-            self.0.here()?.with(log)
+            self.0.here()?.while_open(log)
         }
     }
 
@@ -259,7 +278,7 @@ impl RunWriter {
     pub fn log_at(&self, step: i64, time_us: i64, values: &[(&str, f64)]) -> Result<()> {
         self.0
             .here()?
-            .with(|writer| writer.points(step, time_us, values))
+            .while_open(|writer| writer.points(step, time_us, values))
     }
 
     /// Appends many points of one metric, in the order given.
@@ -267,7 +286,7 @@ impl RunWriter {
     /// # Errors
     /// As [`Self::log`]; points before the one that failed are kept.
     pub fn log_points(&self, metric: &str, points: &[Point]) -> Result<()> {
-        self.0.here()?.with(|writer| {
+        self.0.here()?.while_open(|writer| {
             let shape = writer.shape_of(metric)?;
             points.iter().try_for_each(|point| {
                 let value = std::iter::once(point.value);
@@ -282,7 +301,7 @@ impl RunWriter {
     /// As [`Self::log`].
     pub fn metric(&self, name: &str) -> Result<Metric> {
         let run = self.0.here()?;
-        let shape = run.with(|writer| writer.shape_of(name))?;
+        let shape = run.while_open(|writer| writer.shape_of(name))?;
         Ok(Metric {
             run,
             name: Name::new("metric name", name)?,
@@ -405,13 +424,14 @@ impl RunWriter {
     /// - `end_us`: its end in microseconds since 1970; none is now
     ///
     /// # Errors
-    /// [`Error::Invalid`] in a process forked from the one that started the run; [`Error::Io`].
+    /// [`Error::Invalid`] in a process forked from the one that started the run; [`Error::Ended`];
+    /// [`Error::Io`].
     pub fn finish(self, status: Status, reason: Option<&str>, end_us: Option<i64>) -> Result<()> {
         if self.0.generation != fork_generation() {
             let why = "this process was forked from the one whose run it is; close it here";
             return Err(Error::invalid("finish", why));
         }
-        self.0.with(|writer| {
+        self.0.while_open(|writer| {
             let time_us = writer.clock().now_us();
             let end_us = end_us.unwrap_or(time_us);
             let reason = reason.map(str::to_owned);

@@ -45,6 +45,7 @@ use crate::model::RunInfo;
 use crate::model::Status;
 use crate::query::Reader;
 use crate::run;
+use crate::run::Known;
 use crate::run::Parts;
 use crate::run::RunOptions;
 use crate::run::RunWriter;
@@ -322,8 +323,10 @@ impl Store {
     /// Adds a writer to a run that somebody else started and will finish: a rank of a distributed
     /// job, a child of `tracker run`, a long stream into a detached run.
     ///
+    /// A run that has ended takes tags, notes, params and artifacts, and no points.
+    ///
     /// # Errors
-    /// [`Error::Ended`] for a detached run that was finished, [`Error::NotFound`].
+    /// [`Error::NotFound`]; [`Error::Io`].
     pub fn join_run(&self, run: RunId) -> Result<RunWriter> {
         self.join(run, Role::Member)
     }
@@ -351,11 +354,16 @@ impl Store {
             params,
             ..
         } = self.reader()?.run(id)?;
-        let has_ended = matches!(status, Status::Completed | Status::Failed);
-        if role != Role::Owner && has_ended && info.detached {
-            return Err(Error::Ended(id));
-        }
-        RunWriter::join(self.parts(role), id, info.name, params)
+        let has_ended = matches!(status, Status::Completed | Status::Failed) && role != Role::Owner;
+        RunWriter::join(
+            self.parts(role),
+            id,
+            Known {
+                name: info.name,
+                params,
+                has_ended,
+            },
+        )
     }
 
     /// Adds a run that has ended elsewhere, whole or not at all.

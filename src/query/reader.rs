@@ -227,11 +227,20 @@ impl Reader {
             (1..=32).contains(&text.len()) && text.bytes().all(|byte: u8| byte.is_ascii_hexdigit());
         if is_prefix {
             let prefix = text.to_ascii_lowercase();
-            let ids = self.run_ids()?;
-            found.extend(
-                ids.into_iter()
-                    .filter(|id| id.to_string().starts_with(&prefix)),
-            );
+            if let Some(snapshot) = self.snapshot() {
+                found.extend(
+                    snapshot
+                        .runs_with_prefix(&prefix)?
+                        .into_iter()
+                        .map(|(_, id)| id),
+                );
+            }
+            let unfolded = self
+                .unfolded
+                .runs()
+                .filter(|id| id.to_string().starts_with(&prefix));
+            let new: Vec<RunId> = unfolded.filter(|id| !found.contains(id)).collect();
+            found.extend(new);
         }
         // A name may look like a prefix of another run: then both are meant.
         for id in self.named(text)? {

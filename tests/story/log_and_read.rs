@@ -180,7 +180,18 @@ fn a_detached_run_runs_until_it_is_finished() {
     let done = run(&store, id);
     assert_eq!((done.status, done.metrics["m"].count), (Status::Failed, 5));
     assert_eq!(done.reason.as_deref(), Some("by hand"));
-    assert!(store.join_run_briefly(id).is_err());
+    let late = store.join_run_briefly(id).unwrap();
+    assert!(matches!(
+        late.log(9, &[("m", 1.0)]),
+        Err(tracker::Error::Ended(_))
+    ));
+    late.tag("verdict", "keep").unwrap();
+    late.close().unwrap();
+    let tagged = run(&store, id);
+    assert_eq!(
+        (tagged.status, tagged.tags["verdict"].as_str()),
+        (Status::Failed, "keep")
+    );
 }
 
 #[test]
