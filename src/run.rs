@@ -442,7 +442,11 @@ impl RunWriter {
                     reason,
                     end_us,
                 },
-            )
+            )?;
+            match self.0.parts.options.role {
+                Role::Command => writer.sync(), // closing leaves the rows to the next command
+                Role::Owner | Role::Member => Ok(()), // closing seals, which syncs
+            }
         })?;
         self.0.end(Writer::close_for_good)
     }

@@ -155,7 +155,7 @@ impl Store {
     pub fn open_with(sys: SharedSys, path: &Path, options: StoreOptions) -> Result<Self> {
         let format = path.join("format");
         let line = match read_format(&sys, &format) {
-            Err(error) if error.is_missing() => return Err(Error::NotAStore(path.to_owned())),
+            Err(error) if is_no_folder(&error) => return Err(Error::NotAStore(path.to_owned())),
             line => line?,
         };
         let id = parse_format(&line, &format)?;
@@ -188,7 +188,12 @@ impl Store {
             Err(Error::NotAStore(_)) => {}
             opened => return opened,
         }
-        sys.create_dir(path)?;
+        sys.create_dir(path).map_err(|error| match error {
+            Error::Io { ref source, .. } if is_file_there(source) => {
+                Error::NotAStore(path.to_owned())
+            }
+            error => error,
+        })?;
         // What a process leaves that dies while it makes the store; anything else is not ours.
         let ours = ["live", "journal", "blobs", "format"];
         if sys
@@ -485,6 +490,19 @@ impl Store {
     pub fn verify_blob(&self, blob: BlobId) -> Result<u64> {
         self.0.blobs.verify(blob)
     }
+}
+
+/// Whether there is nothing of that name, or a file where a folder should be.
+fn is_no_folder(error: &Error) -> bool {
+    error.is_missing() || matches!(error, Error::Io { source, .. } if is_file_there(source))
+}
+
+fn is_file_there(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists
+    )
 }
 
 /// Reads the line; waits a moment for one that is being written.

@@ -52,6 +52,11 @@ pub(crate) fn value(text: &str) -> Result<Value, String> {
     Ok(Value { metric, value })
 }
 
+pub(crate) fn step(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_not_whole| "want a whole number of 64 bits".to_owned())
+}
+
 /// Splits at the first `=`, so that a value may have more of them.
 fn assignment(text: &str) -> Result<(&str, &str), String> {
     match text.split_once('=') {

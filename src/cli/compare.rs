@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use tracker::Error;
 use tracker::model::Run;
 
 use super::arguments::Better;
@@ -135,7 +136,8 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
             Some(reader) => reader,
             none => none.insert(ctx.reader()?),
         };
-        runs.push(reader.run(Ctx::find_run(reader, name)?)?);
+        let found = Ctx::find_run(reader, name).map_err(|failure| no_run_no_file(name, failure));
+        runs.push(reader.run(found?)?);
     }
     // Records alone need no store; of a run that still goes on they cannot tell how long.
     let now_us = reader.map_or(0, |reader| reader.now_us());
@@ -143,11 +145,28 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
 }
 
 fn is_record(name: &str) -> bool {
-    let path = Path::new(name);
-    let ending = path.extension().and_then(|ending| ending.to_str());
+    looks_like_a_file(name) && Path::new(name).exists()
+}
+
+fn looks_like_a_file(name: &str) -> bool {
+    let ending = Path::new(name)
+        .extension()
+        .and_then(|ending| ending.to_str());
     let known =
         ending.is_some_and(|ending| RECORDS.contains(&ending.to_ascii_lowercase().as_str()));
-    (known || name.contains('/')) && path.exists()
+    known || name.contains('/')
+}
+
+/// What looks like a file and names no run is a file that is not there.
+fn no_run_no_file(name: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Library(error)
+            if matches!(*error, Error::NotFound { .. }) && looks_like_a_file(name) =>
+        {
+            Failure::new(format!("no run and no file {name:?}"))
+        }
+        failure => failure,
+    }
 }
 
 /// A metric that decides, and the place of the run that is best by it.

@@ -165,7 +165,8 @@ impl Ctx {
         }
     }
 
-    /// Adds to the run that the user names, for as long as a short command takes.
+    /// Takes up where the last short command to this run left off: a thousand of them make one
+    /// file, not a thousand.
     pub(crate) fn join_briefly(&self, text: &str) -> Result<RunWriter, Failure> {
         let id = self.run_id(text)?;
         Ok(self.store()?.join_run_briefly(id)?)

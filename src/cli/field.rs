@@ -1,9 +1,7 @@
 //! Fields of a run as columns: what `--columns` names and what a filter speaks of.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use regex::Regex;
 use tracker::model::Run;
 use tracker::model::Status;
 use tracker::model::Summary;
@@ -80,33 +78,6 @@ impl RunColumn {
         }
     }
 
-    /// Finds the params, metrics and tags that a filter or a sort key speaks of, each once.
-    pub(crate) fn mentioned(text: &str) -> Vec<Self> {
-        static MENTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
-            let function = r"(?:\b(\w+)\(\s*)?";
-            let name = r#"\b(metrics?|params?|tags?)\.("[^"]*"|`[^`]*`|'[^']*'|[\w./@:-]+)"#;
-            Regex::new(&format!("{function}{name}")).ok()
-        });
-        let mut columns = Vec::new();
-        let found = MENTION
-            .iter()
-            .flat_map(|mention| mention.captures_iter(text));
-        for found in found {
-            let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
-            let name = format!("{}.{}", part(2), part(3));
-            let column = match Stat::parse(part(1)) {
-                Some(stat) => Self::parse(&format!("{}({name})", stat.name())),
-                None => Self::parse(&name),
-            };
-            if let Ok(column) = column
-                && !columns.contains(&column)
-            {
-                columns.push(column);
-            }
-        }
-        columns
-    }
-
     /// Returns what programs call the column.
     pub(crate) fn key(&self) -> String {
         match self {
@@ -150,7 +121,16 @@ impl RunColumn {
 
     /// Returns what `run` has in the column.
     pub(crate) fn cell(&self, run: &Run, now_us: i64) -> Cell {
-        let cell = match self {
+        self.find(run, now_us).unwrap_or_else(Cell::missing)
+    }
+
+    /// Whether `run` has something in the column.
+    pub(crate) fn is_in(&self, run: &Run) -> bool {
+        self.find(run, 0).is_some()
+    }
+
+    fn find(&self, run: &Run, now_us: i64) -> Option<Cell> {
+        match self {
             Self::Field(Field::Attribute(attribute)) => attribute_cell(*attribute, run, now_us),
             Self::Field(Field::Param(name)) => param_cell(run, name),
             Self::Field(Field::Metric(name, stat)) => metric_cell(run, name, *stat),
@@ -158,8 +138,7 @@ impl RunColumn {
             Self::Named(name) => metric_cell(run, name, Stat::Last)
                 .or_else(|| param_cell(run, name))
                 .or_else(|| tag_cell(run, name)),
-        };
-        cell.unwrap_or_else(Cell::missing)
+        }
     }
 }
 
@@ -300,24 +279,6 @@ mod tests {
         for bad in ["", "median(metrics.loss)", "min(name)"] {
             assert!(RunColumn::parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn what_a_filter_speaks_of_is_found_once() {
-        let filter = r#"metrics.val/acc > 0.9 and min(metrics."a b") < 1 or params.lr = 3
-                        and metrics.val/acc < 1 and tags.team like 'x%'"#;
-        let want = [
-            RunColumn::metric("val/acc", Stat::Last),
-            RunColumn::metric("a b", Stat::Min),
-            RunColumn::param("lr"),
-            RunColumn::tag("team"),
-        ];
-        assert_eq!(RunColumn::mentioned(filter), want);
-        let sort_key = "-metrics.loss";
-        assert_eq!(
-            RunColumn::mentioned(sort_key),
-            [RunColumn::metric("loss", Stat::Last)]
-        );
     }
 
     #[test]

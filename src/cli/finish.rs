@@ -8,7 +8,7 @@ use super::fail::Outcome;
 
 /// Finish a run that `tracker start` began
 ///
-/// A finished run takes no more values.
+/// A finished run takes no more points; what is said of it, as tags and a note, may still change.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 finished, 1 failed, 2 called wrongly

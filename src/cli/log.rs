@@ -48,7 +48,7 @@ pub(crate) struct LogArgs {
     ///
     /// Without it K=V go to the step after the largest that these metrics have in the run, and a
     /// line of a stream to the step after that of the line before; each begins with 0.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = arguments::step, allow_negative_numbers = true)]
     step: Option<i64>,
 
     /// Time of the values, RFC 3339 or seconds since 1970; without it now

@@ -80,11 +80,14 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
         });
         return Ok(0);
     }
-    let sorted_by = args.sort.iter().flat_map(|key| RunColumn::mentioned(key));
-    let columns: Vec<RunColumn> = sorted_by.collect();
-    let columns = (people && !columns.is_empty())
-        .then(|| [listing::usual_columns(&runs), columns].concat())
-        .map(listing::with_names);
+    let columns = if people && !args.sort.is_empty() {
+        let sorted_by = reader.fields(&query)?.into_iter().map(RunColumn::Field);
+        Some(listing::with_names(
+            listing::usual_columns(&runs).into_iter().chain(sorted_by),
+        ))
+    } else {
+        None
+    };
     listing::print(ctx, &reader, &runs, columns.as_deref())?;
     if more && people {
         let (shown, all) = (runs.len(), reader.count(filter.as_deref())?);

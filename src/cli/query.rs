@@ -1,6 +1,7 @@
 //! `tracker query`: the runs that a filter lets through.
 
 use tracker::Query;
+use tracker::model::Run;
 
 use super::context::Ctx;
 use super::fail::Outcome;
@@ -8,6 +9,7 @@ use super::field::RunColumn;
 use super::listing;
 use super::print::Format;
 use tracker::query::filter::Attribute;
+use tracker::query::filter::Field;
 
 /// Find runs by their params, metrics and tags
 ///
@@ -50,11 +52,12 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
         columns.push(RunColumn::parse(column)?);
     }
     let reader = ctx.reader()?;
-    let runs = reader.runs(&Query {
+    let query = Query {
         filter: Some(args.filter.clone()),
         sort: args.sort.clone(),
         limit: (args.limit > 0).then_some(args.limit),
-    })?;
+    };
+    let runs = reader.runs(&query)?;
     let people = matches!(ctx.out.format(), Format::Table | Format::Md);
     if runs.is_empty() && people {
         ctx.messages().note("no runs like that");
@@ -66,22 +69,29 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
         let asked = columns.contains(&id);
         Some([if asked { vec![] } else { vec![id] }, columns].concat())
     } else if people {
-        let texts = std::iter::once(&args.filter).chain(&args.sort);
-        let mentioned: Vec<RunColumn> = texts.flat_map(|text| RunColumn::mentioned(text)).collect();
-        Some(match mentioned.as_slice() {
-            [] => listing::usual_columns(&runs),
-            _ => listing::with_names(
-                [
-                    vec![RunColumn::attribute(Attribute::Status)],
-                    mentioned,
-                    vec![RunColumn::attribute(Attribute::Start)],
-                ]
-                .concat(),
-            ),
-        })
+        let asked = reader.fields(&query)?.into_iter().map(RunColumn::Field);
+        let status = std::iter::once(RunColumn::attribute(Attribute::Status));
+        let start = std::iter::once(RunColumn::attribute(Attribute::Start));
+        Some(listing::with_names(status.chain(asked).chain(start)))
     } else {
         None
     };
+    if !args.columns.is_empty() {
+        warn_of_empty(ctx, &runs, columns.as_deref().unwrap_or_default());
+    }
     listing::print(ctx, &reader, &runs, columns.as_deref())?;
     Ok(0)
+}
+
+/// Says which columns nobody has: a name mistyped looks like a value not there.
+fn warn_of_empty(ctx: &Ctx, runs: &[Run], columns: &[RunColumn]) {
+    let empty = columns.iter().filter(|column| {
+        let is_own_name = !matches!(column, RunColumn::Field(Field::Attribute(_)));
+        is_own_name && !runs.iter().any(|run| column.is_in(run))
+    });
+    for column in empty {
+        let key = column.key();
+        ctx.messages()
+            .warning(format!("none of these runs has {key}"));
+    }
 }

@@ -4,13 +4,16 @@ use std::io;
 use std::io::Write;
 
 use serde::Serialize;
+use tracker::Error;
 use tracker::SeriesQuery;
 use tracker::model::Point;
 use tracker::model::Run;
 
+use super::arguments;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
+use super::fail::alternatives;
 use super::print::Curve;
 use super::print::Format;
 use super::print::escape;
@@ -22,6 +25,8 @@ use tracker::model::time_to_text;
 /// Lines of a plot, and its columns where there is no terminal.
 const PLOT_LINES: usize = 20;
 const PLOT_COLUMNS: usize = 80;
+/// Most metrics that a hint lists.
+const METRICS_MAX: usize = 12;
 
 /// Print the points of metrics of a run
 ///
@@ -49,11 +54,11 @@ pub(crate) struct SeriesArgs {
     with: Vec<String>,
 
     /// First step to print
-    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
+    #[arg(long, value_name = "STEP", value_parser = arguments::step, allow_negative_numbers = true)]
     from: Option<i64>,
 
     /// Last step to print
-    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
+    #[arg(long, value_name = "STEP", value_parser = arguments::step, allow_negative_numbers = true)]
     to: Option<i64>,
 
     /// Only the last N points of each
@@ -98,7 +103,10 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
                     .warning(format!("run {run} has no metric {metric:?}"));
                 continue;
             }
-            let mut points = reader.series(run.id, metric, &query)?;
+            let mut points = match reader.series(run.id, metric, &query) {
+                Err(Error::NotFound { near, .. }) => return Err(no_metric(&run, metric, &near)),
+                points => points?,
+            };
             if let Some(tail) = args.tail {
                 points.drain(..points.len().saturating_sub(tail));
             }
@@ -131,6 +139,26 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
         Format::Md => ctx.out.write(|out| write_markdown(out, &all, named))?,
     }
     Ok(0)
+}
+
+/// Why there is no series, and which there are.
+fn no_metric(run: &Run, metric: &str, near: &[String]) -> Failure {
+    let (id, name) = (run.id.short(), &run.info.name);
+    let failure = Failure::new(format!("run {id} {name} has no metric {metric:?}"));
+    if !near.is_empty() {
+        return failure.hint(format!("did you mean {}?", alternatives(near)));
+    }
+    failure.hint(match run.metrics.len() {
+        0 => "it has none yet".to_owned(),
+        count => {
+            let names: Vec<&str> = run.metrics.keys().map(String::as_str).collect();
+            let shown = names.get(..METRICS_MAX).unwrap_or(&names).join(", ");
+            match count.saturating_sub(METRICS_MAX) {
+                0 => format!("it has {shown}"),
+                more => format!("it has {shown} and {more} more: `tracker show {id}`"),
+            }
+        }
+    })
 }
 
 fn draw(ctx: &Ctx, args: &SeriesArgs, all: &[Series]) -> Outcome {

@@ -7,7 +7,7 @@ use super::fail::Outcome;
 
 /// Set or replace tags of a run
 ///
-/// Tags are text and may be changed at any time, unlike params.
+/// Tags are text and may be changed at any time, after the end of the run too, unlike params.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 set, 1 failed, 2 called wrongly

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use super::filter::Field;
 use super::select;
 use super::series;
 use crate::error::Damage;
@@ -229,6 +230,14 @@ impl Reader {
         self.ask(|reader| select::runs(reader, query))
     }
 
+    /// Returns the fields that a query's filter and then its sort keys speak of, each once.
+    ///
+    /// # Errors
+    /// As [`Self::runs`].
+    pub fn fields(&self, query: &Query) -> Result<Vec<Field>> {
+        select::fields(self, query)
+    }
+
     /// Returns how many runs there are, and how many the filter lets through.
     ///
     /// # Errors
@@ -362,11 +371,13 @@ impl Reader {
             limit: Some(1),
             ..Query::default()
         };
+        let mut sought = None;
         if let Some(metric) = special.strip_prefix("best:") {
             let (metric, direction) = match metric.strip_prefix('-') {
                 Some(metric) => (metric, ""),
                 None => (metric, "-"),
             };
+            sought = Some(metric);
             let quoted = metric.replace('`', "``");
             query.filter = Some(format!("metrics.`{quoted}` is not null"));
             query.sort = vec![format!("{direction}metrics.`{quoted}`")];
@@ -374,7 +385,17 @@ impl Reader {
             let why = format!("want @last or @best:METRIC: {text:?}");
             return Err(Error::invalid("run", why));
         }
-        let ids = select::matching(self, &query)?;
+        let ids = match (select::matching(self, &query), sought) {
+            // Nobody has the metric: the user typed no sort key that could be wrong.
+            (Err(Error::Filter(_)), Some(metric)) => {
+                return Err(Error::NotFound {
+                    what: "metric",
+                    name: metric.to_owned(),
+                    near: near(metric, self.metric_names()?.into_iter()),
+                });
+            }
+            (ids, _) => ids?,
+        };
         ids.first()
             .copied()
             .ok_or_else(|| Error::not_found("run", text))
@@ -419,8 +440,21 @@ fn distrust(damage: &Damage) -> String {
 /// The names nearest to one that is not there, best first.
 pub(crate) fn near(name: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     const NEAR_MAX: usize = 3;
+    let name = name.to_lowercase();
+    let likeness = |other: &str| {
+        let other = other.to_lowercase();
+        let last_part = other.rsplit(['/', '.']).next().unwrap_or_default();
+        let is_part = name.len() > 2 && other.contains(&name);
+        [
+            strsim::jaro_winkler(&name, &other),
+            strsim::jaro_winkler(&name, last_part),
+            if is_part { 0.9 } else { 0.0 },
+        ]
+        .into_iter()
+        .fold(0.0, f64::max)
+    };
     let mut scored: Vec<(f64, String)> = names
-        .map(|other| (strsim::jaro_winkler(name, &other), other))
+        .map(|other| (likeness(&other), other))
         .filter(|(score, _)| *score > 0.75)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));

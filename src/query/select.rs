@@ -57,6 +57,19 @@ pub(super) fn matching(reader: &Reader, query: &Query) -> Result<Vec<RunId>> {
     Ok(chosen.into_iter().map(id).collect())
 }
 
+/// Returns the fields that a query speaks of, in its order, each once.
+pub(super) fn fields(reader: &Reader, query: &Query) -> Result<Vec<Field>> {
+    let selection = Selection::of(reader, query)?;
+    let mut fields: Vec<Field> = Vec::new();
+    let filtered = selection.predicate.iter().flat_map(Predicate::fields);
+    for field in filtered.chain(selection.sort.iter().map(|key| &key.field)) {
+        if !fields.contains(field) {
+            fields.push(field.clone());
+        }
+    }
+    Ok(fields)
+}
+
 #[derive(Clone, Copy)]
 enum Choice {
     Folded(RunNumber, RunId),

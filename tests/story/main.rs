@@ -1,3 +1,12 @@
 //! Stories: what people do with a store, on real files, in real processes.
 
+mod bad_input;
+mod harness;
+mod killed;
 mod log_and_read;
+mod merging;
+mod programs;
+mod queries;
+mod real_logs;
+mod round_trip;
+mod scripts;

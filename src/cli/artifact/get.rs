@@ -7,7 +7,6 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
-use tracker::Error;
 use tracker::Store;
 use tracker::model::ArtifactRef;
 use tracker::model::Run;
@@ -15,8 +14,12 @@ use tracker::model::Run;
 use crate::cli::context::Ctx;
 use crate::cli::fail::Failure;
 use crate::cli::fail::Outcome;
+use crate::cli::fail::alternatives;
 use crate::cli::print::Bar;
 use crate::cli::print::number;
+
+/// Most artifacts that a hint lists.
+const LISTED_MAX: usize = 5;
 
 /// Copy artifacts out of the store
 ///
@@ -97,19 +100,22 @@ fn select<'a>(run: &'a Run, name: &str) -> Vec<&'a ArtifactRef> {
 
 fn not_found(run: &Run, name: &str) -> Failure {
     let last = name.rsplit('/').next().unwrap_or(name).to_lowercase();
-    let near = run
-        .artifacts
-        .keys()
+    let paths = || run.artifacts.keys().cloned();
+    let near: Vec<String> = paths()
         .filter(|path| !last.is_empty() && path.to_lowercase().contains(&last))
         .take(3)
-        .cloned()
         .collect();
-    Error::NotFound {
-        what: "artifact",
-        name: name.to_owned(),
-        near,
-    }
-    .into()
+    let (id, run_name) = (run.id.short(), &run.info.name);
+    let failure = Failure::new(format!("run {id} {run_name} has no artifact {name:?}"));
+    failure.hint(if !near.is_empty() {
+        format!("did you mean {}?", alternatives(&near))
+    } else if run.artifacts.is_empty() {
+        "it has none".to_owned()
+    } else if run.artifacts.len() <= LISTED_MAX {
+        format!("it has {}", paths().collect::<Vec<_>>().join(", "))
+    } else {
+        format!("list those it has with `tracker artifact ls {id}`")
+    })
 }
 
 /// Where each artifact goes. A single one may be given a file's name.
