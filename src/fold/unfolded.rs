@@ -64,6 +64,15 @@ struct Piece {
     liveness: Option<Liveness>,
 }
 
+impl Piece {
+    fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Rows(rows, _) => rows.is_empty(),
+            Content::Sealed(..) => false,
+        }
+    }
+}
+
 /// One snapshot of the store, journal and index together.
 #[derive(Debug)]
 pub(crate) struct Unfolded {
@@ -106,7 +115,19 @@ impl Unfolded {
                 gather.add_rows(file, &**open);
             }
         }
-        let Gather { folder: _, file_system: _, warnings, pieces, sealed: _ } = gather;
+        let Gather { folder: _, file_system: _, warnings, mut pieces, sealed: _ } = gather;
+        // A writer that has not said a word starts no run: it is about to, or died before it did.
+        let mut unknown = Vec::new();
+        for (run, pieces) in &pieces {
+            let is_indexed = match &snapshot {
+                Some(snapshot) => snapshot.run_number(*run)?.is_some(),
+                None => false,
+            };
+            if !is_indexed && pieces.iter().all(Piece::is_empty) {
+                unknown.push(*run);
+            }
+        }
+        unknown.iter().for_each(|run| _ = pieces.remove(run));
         Ok(Self { snapshot, warnings, pieces })
     }
 
