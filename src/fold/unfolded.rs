@@ -23,6 +23,7 @@ use crate::journal::Role;
 use crate::journal::SegmentId;
 use crate::journal::files::LiveFile;
 use crate::journal::files::LiveKind;
+use crate::journal::record::Record;
 use crate::journal::rows;
 use crate::journal::rows::EventRow;
 use crate::journal::rows::Rows;
@@ -64,6 +65,15 @@ struct Piece {
     liveness: Option<Liveness>,
 }
 
+impl Piece {
+    fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Rows(rows, _) => rows.is_empty(),
+            Content::Sealed(..) => false,
+        }
+    }
+}
+
 /// One snapshot of the store, journal and index together.
 #[derive(Debug)]
 pub(crate) struct Unfolded {
@@ -102,25 +112,43 @@ impl Unfolded {
             None => Ok(false),
         };
         // Sealed files first: they shadow the rows they were made of.
-        for (file, open) in &live {
-            if file.kind == LiveKind::Sealed && !is_folded(&file.id)? {
+        for Live { file, open, .. } in &live {
+            let is_new = file.kind == LiveKind::Sealed && !gather.sealed.contains(&file.id);
+            if is_new && !is_folded(&file.id)? {
                 gather.add_sealed(&file.id, Arc::clone(open));
             }
         }
         gather.look_through_folders(snapshot.as_deref())?;
-        for (file, open) in &live {
-            let shadowed = gather.sealed.contains(&file.id) || is_folded(&file.id)?;
-            if file.kind == LiveKind::Rows && !shadowed {
-                gather.add_rows(file, &**open);
+        for Live {
+            file,
+            open,
+            liveness,
+        } in &live
+        {
+            if file.kind == LiveKind::Rows {
+                let shadowed = gather.sealed.contains(&file.id) || is_folded(&file.id)?;
+                gather.add_rows(&file.id, (!shadowed).then_some(&**open), *liveness);
             }
         }
         let Gather {
             folder: _,
             file_system: _,
             warnings,
-            pieces,
+            mut pieces,
             sealed: _,
         } = gather;
+        // A writer that has not said a word starts no run: it is about to, or died before it did.
+        let mut unknown = Vec::new();
+        for (run, pieces) in &pieces {
+            let is_indexed = match &snapshot {
+                Some(snapshot) => snapshot.run_number(*run)?.is_some(),
+                None => false,
+            };
+            if !is_indexed && pieces.iter().all(Piece::is_empty) {
+                unknown.push(*run);
+            }
+        }
+        unknown.iter().for_each(|run| _ = pieces.remove(run));
         Ok(Self {
             snapshot,
             warnings,
@@ -200,6 +228,15 @@ impl Unfolded {
     }
 }
 
+/// A file of `live/`, open.
+struct Live {
+    file: LiveFile,
+    open: Arc<dyn File>,
+    /// Of rows: whether their writer lives. Asked before they are read: what a writer that has
+    /// gone by then had to say is all there.
+    liveness: Option<Liveness>,
+}
+
 struct Gather<'a> {
     folder: &'a Folder<'a>,
     file_system: FileSystem,
@@ -210,26 +247,81 @@ struct Gather<'a> {
 
 impl Gather<'_> {
     /// Opens all files in `live/`: what is open stays, whoever seals or moves it.
-    fn open_live(&mut self) -> Result<Vec<(LiveFile, Arc<dyn File>)>> {
+    fn open_live(&mut self) -> Result<Vec<Live>> {
         let folders = self.folder.folders;
         for listing in 1.. {
-            let mut open = Vec::new();
+            let mut live = Vec::new();
             let mut all_there = true;
             for file in folders.list_live()? {
                 if file.kind == LiveKind::Unfinished {
                     continue;
                 }
-                match folders.sys.open(&file.path, Open::Read) {
-                    Ok(opened) => open.push((file, Arc::from(opened))),
-                    Err(error) if error.is_missing() => all_there = false,
-                    Err(error) => self.warnings.push(error.to_string()),
-                }
+                let open: Arc<dyn File> = match folders.sys.open(&file.path, Open::Read) {
+                    Ok(open) => open.into(),
+                    Err(error) if error.is_missing() => {
+                        all_there = false;
+                        live.extend(self.open_sealed_since(&file));
+                        continue;
+                    }
+                    Err(error) => {
+                        self.warnings.push(error.to_string());
+                        continue;
+                    }
+                };
+                let liveness = match file.kind {
+                    LiveKind::Rows => self.liveness(&file, &*open),
+                    LiveKind::Sealed | LiveKind::Unfinished => None,
+                };
+                // Its writer may go on in a segment that was made after the listing.
+                all_there &= file.kind != LiveKind::Rows
+                    || liveness != Some(Liveness::Gone)
+                    || folders.sys.stat(&file.path).is_ok();
+                live.push(Live {
+                    file,
+                    open,
+                    liveness,
+                });
             }
             if all_there || listing == LISTINGS_MAX {
-                return Ok(open);
+                return Ok(live);
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Opens what was sealed between listing and opening. What has left `live/` is found later.
+    fn open_sealed_since(&self, file: &LiveFile) -> Option<Live> {
+        let path = self.folder.folders.sealed(&file.id);
+        let open = self.folder.folders.sys.open(&path, Open::Read).ok()?.into();
+        let file = LiveFile {
+            id: file.id,
+            kind: LiveKind::Sealed,
+            path,
+        };
+        Some(Live {
+            file,
+            open,
+            liveness: None,
+        })
+    }
+
+    /// Asks whether the writer of some rows lives; none for a short command, which lets go of its
+    /// segment at once: that tells nothing of the run.
+    fn liveness(&self, file: &LiveFile, open: &dyn File) -> Option<Liveness> {
+        const HEAD_BYTES: usize = 4 << 10; // the first record tells, and is short
+        let mut head = vec![0; HEAD_BYTES];
+        let len = open.read_at(&mut head, 0).unwrap_or(0);
+        head.truncate(len);
+        let (role, process) = match rows::first_record(&head, &file.id) {
+            Some(Record::Event {
+                event: Event::WriterOpened { role, process },
+                ..
+            }) => (Some(role), Some(process)),
+            _ => (None, None),
+        };
+        let sys = &*self.folder.folders.sys;
+        (role != Some(Role::Command))
+            .then(|| liveness::of_writer(sys, self.file_system, &file.path, process.as_ref()))
     }
 
     fn open_index(&mut self) -> Option<Box<Snapshot>> {
@@ -315,33 +407,22 @@ impl Gather<'_> {
         }
     }
 
-    fn add_rows(&mut self, file: &LiveFile, open: &dyn File) {
-        let rows = match rows::read(open, &file.id) {
-            Ok(rows) => rows,
-            Err(error) => return self.warnings.push(error.to_string()),
+    /// - `open`: none for rows that are told elsewhere; then only their writer matters
+    fn add_rows(&mut self, id: &SegmentId, open: Option<&dyn File>, liveness: Option<Liveness>) {
+        let rows = match open.map(|open| rows::read(open, id)) {
+            Some(Ok(rows)) => rows,
+            Some(Err(error)) => return self.warnings.push(error.to_string()),
+            None if matches!(liveness, None | Some(Liveness::Gone)) => return,
+            None => Rows::default(),
         };
         self.warnings
             .extend(rows.damage.iter().map(|damage| format!("corrupt {damage}")));
-        let opened = rows.events.first().map(|first| &first.event);
-        let (role, process) = match opened {
-            Some(Event::WriterOpened { role, process }) => (Some(*role), Some(process)),
-            _ => (None, None),
-        };
-        // A short command lets go of its segment at once; that tells nothing of the run.
-        let liveness = (role != Some(Role::Command)).then(|| {
-            liveness::of_writer(
-                &*self.folder.folders.sys,
-                self.file_system,
-                &file.path,
-                process,
-            )
-        });
         let content = Content::Rows(rows, OnceLock::new());
         let piece = Piece {
-            id: file.id,
+            id: *id,
             content,
             liveness,
         };
-        self.pieces.entry(file.id.run).or_default().push(piece);
+        self.pieces.entry(id.run).or_default().push(piece);
     }
 }

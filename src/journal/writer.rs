@@ -384,13 +384,15 @@ impl Writer {
         }
         let now = self.now();
         for &metric in &metrics {
-            let Some(entry) = self.metrics.get_mut(metric as usize) else {
+            let entry = self.metrics.get(metric as usize);
+            let Some(entry) = entry.filter(|entry| entry.told_in != now) else {
                 continue;
             };
-            if entry.told_in != now {
+            let body = record::metric(metric, &entry.name);
+            self.append(body.len(), |place| place.copy_from_slice(&body))?;
+            // Not before: on a full disk it was not told, and has to be when there is room again.
+            if let Some(entry) = self.metrics.get_mut(metric as usize) {
                 entry.told_in = now;
-                let body = record::metric(metric, &entry.name);
-                self.append(body.len(), |place| place.copy_from_slice(&body))?;
             }
         }
         let body = record::shape(number, &metrics);

@@ -6,6 +6,8 @@
 
 pub(crate) mod model;
 pub(crate) mod op;
+#[cfg(unix)]
+pub(crate) mod process;
 pub(crate) mod real;
 
 pub(crate) use op::Op;

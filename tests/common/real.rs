@@ -14,9 +14,12 @@ use tracker::Store;
 use tracker::model::Environment;
 use tracker::model::ParamValue;
 use tracker::model::Point;
+use tracker::model::Run;
 use tracker::model::RunId;
 use tracker::model::RunInfo;
 use tracker::model::Status;
+use tracker::model::Sum;
+use tracker::model::Summary;
 use tracker::store::EndedRun;
 
 use super::model::Model;
@@ -204,7 +207,9 @@ impl Real {
         let before = self.answers();
         self.rebuild();
         self.check();
-        assert_eq!(before, self.answers(), "a rebuild changed an answer");
+        for (before, after) in before.iter().zip(self.answers()) {
+            assert_eq!(*before, after, "a rebuild changed an answer");
+        }
         assert!(self.store.check(&mut |_, _| {}).unwrap().is_sound());
         let live = fs::read_dir(self.store.path().join("live"))
             .unwrap()
@@ -242,14 +247,18 @@ impl Real {
     fn answers(&self) -> Vec<String> {
         let reader = self.store.reader().unwrap();
         let runs = self.model.runs.keys().map(|id| reader.run(*id).unwrap());
-        runs.map(|run| {
-            let sums = run.metrics.values().map(|summary| {
-                let bits = |value: Option<f64>| value.map(f64::to_bits);
-                (bits(summary.mean()), bits(summary.std()))
-            });
-            format!("{run:?} {:?}", sums.collect::<Vec<_>>())
-        })
-        .collect()
+        let told = |mut run: Run| {
+            let bits = |value: Option<f64>| value.map(f64::to_bits);
+            let moments = |summary: &mut Summary| {
+                let moments = (bits(summary.mean()), bits(summary.std()));
+                // How a sum is split in two is nobody's business.
+                (summary.sum, summary.sum_of_squares) = (Sum::default(), Sum::default());
+                moments
+            };
+            let moments: Vec<_> = run.metrics.values_mut().map(moments).collect();
+            format!("{run:?} {moments:?}")
+        };
+        runs.map(told).collect()
     }
 
     fn rebuild(&mut self) {
