@@ -183,7 +183,7 @@ fn secrets_never_reach_the_disk_and_it_is_shown_that_they_were_masked() {
     assert!(shown.contains("HF_TOKEN=[masked]"), "{shown}");
     assert!(shown.contains("CUDA_VISIBLE_DEVICES=0,1"), "{shown}");
     let masked = line("masked");
-    for name in ["--api-key", "--password", "HF_TOKEN", "--db"] {
+    for name in ["--api-key", "--password", "HF_TOKEN", "URL password"] {
         assert!(masked.contains(name), "{masked}");
     }
 }
