@@ -1,12 +1,17 @@
 //! Arguments that several commands share, as typed and as meant.
 
+use tracker::capture::mask_value;
 use tracker::model::ParamValue;
+
+use super::print::Messages;
 
 /// A param as typed: `lr=0.1`.
 #[derive(Clone, Debug)]
 pub(crate) struct Param {
     pub(crate) key: String,
     pub(crate) value: ParamValue,
+    /// Whether the value looked like a secret and was masked.
+    pub(crate) is_masked: bool,
 }
 
 /// A tag as typed: `team=vision`.
@@ -14,6 +19,8 @@ pub(crate) struct Param {
 pub(crate) struct Tag {
     pub(crate) key: String,
     pub(crate) value: String,
+    /// Whether the text looked like a secret and was masked.
+    pub(crate) is_masked: bool,
 }
 
 /// A value of a metric as typed: `loss=0.31`.
@@ -23,19 +30,30 @@ pub(crate) struct Value {
     pub(crate) value: f64,
 }
 
+/// Says that what looked like a secret did not reach the disk.
+pub(crate) fn tell_masked(messages: Messages, key: &str) {
+    messages.note(format!(
+        "masked the value of {key:?}: it looks like a secret"
+    ));
+}
+
 pub(crate) fn param(text: &str) -> Result<Param, String> {
     let (key, value) = assignment(text)?;
+    let masked = mask_value(key, value);
     Ok(Param {
         key: key.to_owned(),
-        value: ParamValue::parse(value),
+        value: ParamValue::parse(&masked.text),
+        is_masked: !masked.names.is_empty(),
     })
 }
 
 pub(crate) fn tag(text: &str) -> Result<Tag, String> {
     let (key, value) = assignment(text)?;
+    let masked = mask_value(key, value);
     Ok(Tag {
         key: key.to_owned(),
-        value: value.to_owned(),
+        value: masked.text,
+        is_masked: !masked.names.is_empty(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use tracker::RunOptions;
 use tracker::RunWriter;
+use tracker::capture::mask_text;
 
 use super::arguments;
 use super::arguments::Param;
@@ -56,13 +57,31 @@ impl NewRun {
     }
 
     /// Writes params, tags and note into the run.
-    pub(crate) fn describe(&self, run: &RunWriter) -> tracker::Result<()> {
-        for Param { key, value } in &self.params {
+    pub(crate) fn describe(&self, ctx: &Ctx, run: &RunWriter) -> tracker::Result<()> {
+        for Param {
+            key,
+            value,
+            is_masked,
+        } in &self.params
+        {
+            if *is_masked {
+                arguments::tell_masked(ctx.messages(), key);
+            }
             run.param(key, value.clone())?;
         }
-        for Tag { key, value } in &self.tags {
+        for Tag {
+            key,
+            value,
+            is_masked,
+        } in &self.tags
+        {
+            if *is_masked {
+                arguments::tell_masked(ctx.messages(), key);
+            }
             run.tag(key, value)?;
         }
-        self.note.as_deref().map_or(Ok(()), |note| run.note(note))
+        self.note
+            .as_deref()
+            .map_or(Ok(()), |note| run.note(&mask_text(note).text))
     }
 }

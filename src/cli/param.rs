@@ -28,10 +28,12 @@ pub(crate) struct ParamArgs {
 
 pub(crate) fn run(ctx: &Ctx, args: &ParamArgs) -> Outcome {
     let writer = ctx.join_briefly(&args.run)?;
-    let set = args
-        .params
-        .iter()
-        .try_for_each(|param| writer.param(&param.key, param.value.clone()));
+    let set = args.params.iter().try_for_each(|param| {
+        if param.is_masked {
+            arguments::tell_masked(ctx.messages(), &param.key);
+        }
+        writer.param(&param.key, param.value.clone())
+    });
     let closed = writer.close(); // those set before a refused one are kept
     set?;
     closed?;

@@ -30,7 +30,7 @@ pub(crate) fn run(ctx: &Ctx, args: &StartArgs) -> Outcome {
         ..args.new_run.options(ctx)?
     })?;
     let id = writer.id();
-    args.new_run.describe(&writer)?;
+    args.new_run.describe(ctx, &writer)?;
     writer.close()?;
     ctx.out.line(id)?;
     Ok(0)

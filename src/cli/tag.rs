@@ -25,10 +25,12 @@ pub(crate) struct TagArgs {
 
 pub(crate) fn run(ctx: &Ctx, args: &TagArgs) -> Outcome {
     let writer = ctx.join_briefly(&args.run)?;
-    let set = args
-        .tags
-        .iter()
-        .try_for_each(|tag| writer.tag(&tag.key, &tag.value));
+    let set = args.tags.iter().try_for_each(|tag| {
+        if tag.is_masked {
+            arguments::tell_masked(ctx.messages(), &tag.key);
+        }
+        writer.tag(&tag.key, &tag.value)
+    });
     let closed = writer.close();
     set?;
     closed?;

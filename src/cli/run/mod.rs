@@ -70,7 +70,7 @@ pub(crate) fn run(ctx: &Ctx, args: &RunArgs) -> Outcome {
     let mut signals =
         Signals::catch().map_err(|error| Failure::new(format!("cannot catch signals: {error}")))?;
     let writer = store.start_run(options)?;
-    if let Err(error) = args.new_run.describe(&writer) {
+    if let Err(error) = args.new_run.describe(ctx, &writer) {
         let reason = format!("tracker could not describe it: {error}");
         let _ = writer.finish(Status::Failed, Some(&reason), None); // the first error says more
         return Err(error.into());
