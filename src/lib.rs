@@ -1,4 +1,52 @@
-//! tracker: an experiment tracker that is a folder and a binary.
+//! An experiment tracker for machine learning that is a folder and a binary.
+//!
+//! Runs, params, metrics and artifacts are kept in one folder, the store: no server, no account, no
+//! network. Logging costs nanoseconds and loses nothing; questions are answered at once, also
+//! beside trainings that log.
+//!
+//! ```no_run
+//! use tracker::{RunOptions, Store, model::Status};
+//!
+//! let store = Store::open_or_create(".tracker".as_ref())?;
+//! let run = store.start_run(RunOptions::default())?;
+//! for step in 0..100 {
+//!     run.log(step, &[("loss", 0.5), ("acc", 0.9)])?;
+//! }
+//! run.finish(Status::Completed, None, None)?;
+//! # Ok::<(), tracker::Error>(())
+//! ```
+//!
+//! The journal (the append-only log) is the truth, the index is derived from it, blobs are named by
+//! their hash. *append → fold → query*, and each is one place in the tree:
+//!
+//! ```text
+//! log ──► run ──► journal: rows ──seal──► columns ══(disk)══► fold ──► index (redb) ══► query
+//! artifact ─► run ──► blob ══(disk)             └─ what is not folded yet, read in memory ─┘
+//! ```
+//!
+//! | module       | what lives there                                                          |
+//! |--------------|---------------------------------------------------------------------------|
+//! | `limits`     | every bound                                                               |
+//! | [`error`]    | what can go wrong, for the caller                                         |
+//! | [`model`]    | the nouns: runs, params, points, summaries                                |
+//! | `codec`      | bytes in and out; the door to bincode                                     |
+//! | `sys`        | files, locks, the clock; the only unsafe code                             |
+//! | `chunk`      | columns of values, encoded; the door to pco                               |
+//! | `journal`    | records, segments, sealing                                                |
+//! | `index`      | the tables; the door to redb                                              |
+//! | `blob`       | artifact bytes by hash                                                    |
+//! | `liveness`   | does a writer live?                                                       |
+//! | [`capture`]  | what is noted of a process when a run starts, with secrets masked         |
+//! | [`run`]      | what a training holds                                                     |
+//! | `fold`       | journal into index, or into memory for what is not folded                 |
+//! | [`query`]    | one snapshot, and what can be asked of it                                 |
+//! | [`check`]    | is all as it was written?                                                 |
+//! | [`store`]    | the folder                                                                |
+//! | [`import`], [`export`] | one file a format                                               |
+//!
+//! A process that logs does not open the index while its run is live; a reader never depends on
+//! the index being well; only `fold` knows both. The library never panics, prints or exits.
+//! `tests/tidy.rs` holds the ranks of the modules and the doors to the dependencies.
 #![cfg_attr(
     not(test),
     warn(
@@ -45,3 +93,8 @@ pub use run::Metric;
 pub use run::RunOptions;
 pub use run::RunWriter;
 pub use store::Store;
+
+/// The examples in the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 //! Appends to a run: gives names and shapes their numbers, turns segments over.
 //!
 //! A call costs a look at the shape it logged last, a copy and a checksum. When a segment is full
-//! the next one is there already, and the full one goes to [`background`](super::background).
+//! the next one is there already, and the full one goes to `background`.
 
 use std::collections::HashMap;
 use std::time::Duration;
