@@ -42,15 +42,30 @@ struct Full {
     bytes: usize,
 }
 
+/// The segment being appended.
+#[derive(Debug)]
+struct Live {
+    file: Arc<dyn File>,
+    /// Whether the folder was synced since the segment got its name.
+    is_named: bool,
+}
+
+impl Live {
+    fn new(file: Arc<dyn File>) -> Self {
+        Self {
+            file,
+            is_named: false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct State {
     full: VecDeque<Full>,
     /// Could not be sealed; their rows stay, and are tried again when the writer drains.
     failed: Vec<Full>,
     sealing: bool,
-    live: Arc<dyn File>,
-    /// Whether the folder was synced since the live segment got its name.
-    live_is_named: bool,
+    live: Live,
     asked: Option<(SegmentId, usize)>,
     making: bool,
     ready: Option<Segment>,
@@ -93,8 +108,7 @@ impl Background {
             full: VecDeque::new(),
             failed: Vec::new(),
             sealing: false,
-            live,
-            live_is_named: false,
+            live: Live::new(live),
             asked: None,
             making: false,
             ready: None,
@@ -173,16 +187,14 @@ impl Background {
         };
         if self.sealer.is_none() {
             let mut state = self.shared.lock();
-            state.live = live;
-            state.live_is_named = false;
+            state.live = Live::new(live);
             if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
                 state.failed.push(full);
             }
             return;
         }
         let mut state = self.shared.lock();
-        state.live = live;
-        state.live_is_named = false;
+        state.live = Live::new(live);
         state.full.push_back(full);
         self.shared
             .waiting_bytes
@@ -289,13 +301,13 @@ impl Shared {
 
     fn sync_live(&self) -> Result<()> {
         let state = self.lock();
-        let (live, is_named) = (Arc::clone(&state.live), state.live_is_named);
+        let (live, is_named) = (Arc::clone(&state.live.file), state.live.is_named);
         drop(state);
         live.sync()?;
         if !is_named {
             self.folders.sys.sync_dir(self.folders.live())?;
             let mut state = self.lock();
-            state.live_is_named |= Arc::ptr_eq(&state.live, &live);
+            state.live.is_named |= Arc::ptr_eq(&state.live.file, &live);
         }
         Ok(())
     }
