@@ -25,6 +25,11 @@ impl Map {
         // SAFETY: the caller holds the only writer's lock of this file and has allocated `len`
         // bytes; our programs never shorten a segment that is locked.
         let map = unsafe { MmapOptions::new().len(len).map_mut(file)? };
+        // A map keeps the file open, and with it the lock: a forked child would hold both for as
+        // long as it lives. It never looks at the map, so it gets none. Refusal (no Linux kernel
+        // of this age) only means that a dead writer's segment is sealed when its children end.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::DontFork);
         Ok(Self(map))
     }
 
