@@ -27,12 +27,24 @@ use super::record::Role;
 use super::seal;
 use super::segment::Append;
 use super::segment::Segment;
-use super::writer;
-use super::writer::Options;
 use crate::error::Result;
 use crate::limits::SEAL_QUEUE_BYTES_MAX;
+use crate::model::Process;
 use crate::sys::Clock;
 use crate::sys::File;
+
+/// How a writer writes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its part in the run.
+    pub role: Role,
+    /// How records reach the file.
+    pub append: Append,
+    /// How often the live segment is synced.
+    pub sync_interval: Duration,
+    /// The process it lives in.
+    pub process: Process,
+}
 
 /// A full segment on its way to be sealed; its lock is held until then.
 #[derive(Debug)]
@@ -325,7 +337,7 @@ impl Shared {
                 state.making = true;
                 drop(state);
                 // A failure is the caller's to meet: it finds none and makes its own.
-                let made = writer::create(&self.folders, id, capacity, self.append).ok();
+                let made = Segment::create(&self.folders, id, capacity, self.append).ok();
                 state = self.lock();
                 state.ready = made;
                 state.making = false;

@@ -141,6 +141,24 @@ impl Segment {
         capacity: usize,
         append: Append,
     ) -> Result<Self> {
+        // A sweep may take the file for a dead writer's before it is locked: then another try.
+        const TRIES: usize = 8;
+        for _ in 1..TRIES {
+            match Self::try_create(folders, id, capacity, append) {
+                Err(Error::Locked { .. }) => {}
+                Err(error) if error.is_missing() => folders.create()?,
+                created => return created,
+            }
+        }
+        Self::try_create(folders, id, capacity, append)
+    }
+
+    fn try_create(
+        folders: &Folders,
+        id: SegmentId,
+        capacity: usize,
+        append: Append,
+    ) -> Result<Self> {
         let path = folders.rows(&id);
         let made = path.with_extension("new");
         let file: Arc<dyn File> = folders.sys.open(&made, Open::New)?.into();

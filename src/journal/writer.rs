@@ -4,9 +4,9 @@
 //! the next one is there already, and the full one goes to `background`.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::background::Background;
+pub use super::background::Options;
 use super::files::Folders;
 use super::files::LiveKind;
 use super::files::SegmentId;
@@ -17,7 +17,6 @@ use super::record::Role;
 use super::rows;
 use super::seal;
 use super::segment;
-use super::segment::Append;
 use super::segment::Segment;
 use crate::codec::Malformed;
 use crate::error::Error;
@@ -31,24 +30,10 @@ use crate::limits::SEGMENT_READ_BYTES_MAX;
 use crate::limits::SEGMENT_WIDE_BYTES_MAX;
 use crate::limits::WIDE_METRICS;
 use crate::model::Name;
-use crate::model::Process;
 use crate::model::RunId;
 use crate::model::WriterId;
 use crate::sys::Clock;
 use crate::sys::fork_generation;
-
-/// How a writer writes.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Its part in the run.
-    pub role: Role,
-    /// How records reach the file.
-    pub append: Append,
-    /// How often the live segment is synced.
-    pub sync_interval: Duration,
-    /// The process it lives in.
-    pub process: Process,
-}
 
 /// A metric, as this writer knows it.
 #[derive(Debug)]
@@ -109,7 +94,7 @@ impl Writer {
             writer: WriterId(low),
             seq: 0,
         };
-        let segment = create(folders, id, SEGMENT_BYTES_MIN, options.append)?;
+        let segment = Segment::create(folders, id, SEGMENT_BYTES_MIN, options.append)?;
         let mut writer = Self::with(folders, options, id, segment);
         writer.open_segment()?;
         Ok(writer)
@@ -473,7 +458,7 @@ impl Writer {
                     drop(small);
                     self.folders.sys.remove(&self.folders.rows(&id))?;
                 }
-                create(&self.folders, id, capacity, self.options.append)?
+                Segment::create(&self.folders, id, capacity, self.options.append)?
             }
         };
         let live = segment.file();
@@ -579,22 +564,4 @@ fn malformed(why: &Malformed) -> Error {
 
 fn closed() -> Error {
     Error::invalid("writer", "it has ended")
-}
-
-/// Makes a segment; a sweep that took it for a dead writer's is outlived by trying again.
-pub(super) fn create(
-    folders: &Folders,
-    id: SegmentId,
-    capacity: usize,
-    append: Append,
-) -> Result<Segment> {
-    const TRIES: usize = 8;
-    for _ in 1..TRIES {
-        match Segment::create(folders, id, capacity, append) {
-            Err(Error::Locked { .. }) => {}
-            Err(error) if error.is_missing() => folders.create()?,
-            created => return created,
-        }
-    }
-    Segment::create(folders, id, capacity, append)
 }
