@@ -1,5 +1,6 @@
 //! Names, params and points.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -86,7 +87,27 @@ pub enum ParamValue {
     /// Text, at most [`TEXT_BYTES_MAX`] bytes.
     Text(String),
     /// Several values in order, at most [`LIST_ITEMS_MAX`].
-    List(Vec<ParamValue>),
+    List(#[serde(deserialize_with = "shallow_items")] Vec<ParamValue>),
+}
+
+/// Reads the items of a list, unless lists nest too deep: bytes that say so would else overflow
+/// the stack of whoever reads them.
+fn shallow_items<'de, D>(deserializer: D) -> Result<Vec<ParamValue>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+    let depth = DEPTH.get();
+    if depth >= NESTING_MAX {
+        let why = format!("lists nest deeper than {NESTING_MAX}");
+        return Err(serde::de::Error::custom(why));
+    }
+    DEPTH.set(depth + 1);
+    let items = Vec::deserialize(deserializer);
+    DEPTH.set(depth);
+    items
 }
 
 /// Equal means set to the same: type and bits alike, so that NaN equals itself.
@@ -293,5 +314,20 @@ mod tests {
         assert!(deep.check().is_err());
         let long = ParamValue::List(vec![ParamValue::Int(0); LIST_ITEMS_MAX + 1]);
         assert!(long.check().is_err());
+    }
+
+    #[test]
+    fn bytes_of_lists_that_nest_too_deep_are_an_error_and_no_overflow() {
+        let nested = |depth: usize| [[4, 1].repeat(depth), vec![0, 1]].concat();
+        let decode = |depth| crate::codec::decode::<ParamValue>(&nested(depth));
+        let mut want = ParamValue::Bool(true);
+        for _ in 0..NESTING_MAX {
+            want = ParamValue::List(vec![want]);
+        }
+        assert_eq!(decode(NESTING_MAX), Ok(want));
+        for depth in [NESTING_MAX + 1, 500_000] {
+            assert!(decode(depth).is_err(), "{depth}");
+        }
+        assert!(decode(NESTING_MAX).is_ok(), "an error leaves no depth behind");
     }
 }
