@@ -170,7 +170,9 @@ impl Names for AllNames<'_> {
                 NameKind::Tag => names.extend(run.tags.keys().map(Cow::from)),
             }
         }
-        names.iter().for_each(|name| see(name));
+        for name in &names {
+            see(name);
+        }
     }
 }
 

@@ -5,20 +5,16 @@ use std::fs;
 use serde_json::Value;
 
 use crate::harness::Dir;
+use crate::harness::lines;
 
 fn fill(dir: &Dir, store: &str, name: &str) {
     let here = ["--store", store];
     let call = |args: &[&str]| dir.call(&here).args(args);
     let id = call(&["start", "--name", name, "--param", "lr=0.1"]).ok();
     let id = id.trim_end();
-    let lines: String = (0..3_000)
-        .map(|step| {
-            format!(
-                "{{\"loss\": {}, \"acc\": 0.5}}\n",
-                1.0 / f64::from(step + 1)
-            )
-        })
-        .collect();
+    let lines = lines(3_000, |step| {
+        format!("{{\"loss\": 0.{step:04}, \"acc\": 0.5}}")
+    });
     call(&["log", id, "-"]).input(lines).ok();
     dir.write("weights", name);
     call(&["artifact", "add", id, "weights"]).ok();

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::harness::Dir;
+use crate::harness::wait_until;
 
 fn data(specimen: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -176,7 +177,7 @@ fn logs_piped_into_a_run_agree_with_their_truth_while_it_is_live() {
             .filter(|(name, _)| *name != step_column)
             .map(|(_, series)| series["non_empty"].as_u64().unwrap())
             .sum();
-        dir.wait_until("all is logged", || points(&dir.run(&id)) == want);
+        wait_until("all is logged", || points(&dir.run(&id)) == want);
         let check = |status: &str, what: &str| {
             let run = dir.run(&id);
             assert_eq!(run["status"], status);
