@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -127,41 +128,66 @@ fn logs_read_back_from_a_store_as_they_were() {
 }
 
 #[test]
-fn an_import_cut_short_is_completed() {
+fn an_import_that_died_is_made_whole_by_the_next() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("log.csv");
-    fs::write(&path, "step,a,b\n3,1,2\n1,3,nan\n2,5,6\n").unwrap();
-    let run = import::read(&path, &ImportOptions::default())
+    fs::write(&path, "step,a\n3,1\n").unwrap();
+    let mut run = import::read(&path, &ImportOptions::default())
         .unwrap()
         .runs
         .remove(0);
+    // Too many points for one segment; the one that tells of the start is written last.
+    let point = |step: i64| Point {
+        step,
+        time_us: step,
+        value: f64::from(u16::try_from(step % 1_000).unwrap()),
+    };
+    run.series[0].1 = (0..1_100_000).map(point).collect();
     let store = store_in(&dir, "store");
-    let writer = store
-        .start_run(RunOptions {
-            id: Some(run.id),
-            name: Some(run.name.clone()),
-            start_us: run.start_us,
-            start_unknown: run.start_us.is_none(),
-            source: run.source.clone(),
-            ..RunOptions::default()
-        })
-        .unwrap();
-    let (metric, points) = &run.series[0];
-    writer.log_points(metric, &points[..2]).unwrap();
-    writer.finish(Status::Failed, None, None).unwrap();
-    let imported = import::store(&store, &run).unwrap();
-    assert_eq!((imported.outcome, imported.points), (Outcome::Completed, 4));
-    let reader = store.reader().unwrap();
-    let there = reader.run(run.id).unwrap();
-    assert_eq!(there.status, Status::Completed);
-    let read = reader.series(run.id, "a", &SeriesQuery::default()).unwrap();
-    let read: Vec<(i64, f64)> = read.iter().map(|point| (point.step, point.value)).collect();
-    assert_eq!(read, [(1, 3.0), (2, 5.0), (3, 1.0)]);
-    assert_eq!(there.metrics["b"].nan_count, 1);
+    assert_eq!(import::store(&store, &run).unwrap().outcome, Outcome::New);
+    let whole = store.reader().unwrap().run(run.id).unwrap();
+    let points = |store: &Store| {
+        let reader = store.reader().unwrap();
+        reader.series(run.id, "a", &SeriesQuery::default()).unwrap()
+    };
+    let want = points(&store);
+    // As if it had died before its last file.
+    fs::remove_file(dir.path().join("store/index.redb")).ok();
+    let mut files = segments(&dir.path().join("store/live"));
+    files.extend(segments(&dir.path().join("store/journal")));
+    assert_eq!(files.len(), 2);
+    let name = b"log.csv";
+    files.retain(|path| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(name.len()).any(|at| at == name)
+    });
+    assert_eq!(files.len(), 1, "one tells what the run is called");
+    fs::remove_file(&files[0]).unwrap();
+    let half = store_in(&dir, "store");
+    let listed = half.reader().unwrap().runs(&Query::default()).unwrap();
+    assert!(listed.iter().all(|run| !run.has_started));
+    assert_eq!(import::store(&half, &run).unwrap().outcome, Outcome::New);
+    assert!(points(&half) == want);
+    let again = half.reader().unwrap().run(run.id).unwrap();
+    assert_eq!(format!("{whole:?}"), format!("{again:?}"));
     assert_eq!(
-        import::store(&store, &run).unwrap().outcome,
+        import::store(&half, &run).unwrap().outcome,
         Outcome::Unchanged
     );
+}
+
+/// The files of segments below a folder.
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(segments(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
 }
 
 /// Logs a run with everything a run can have.

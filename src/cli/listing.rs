@@ -67,14 +67,21 @@ pub(crate) fn with_names(columns: impl IntoIterator<Item = RunColumn>) -> Vec<Ru
 }
 
 /// What a table shows by itself: how each run stands, and the metrics that most of them have.
+///
+/// On a narrow screen the last columns go first. An experiment that is the same in all tells
+/// nothing.
 pub(crate) fn usual_columns(runs: &[Run]) -> Vec<RunColumn> {
-    let mut columns = vec![RunColumn::attribute(Attribute::Status)];
-    if runs.iter().any(|run| run.info.experiment.is_some()) {
-        columns.push(RunColumn::attribute(Attribute::Experiment));
-    }
-    columns.push(RunColumn::attribute(Attribute::Start));
-    columns.push(RunColumn::attribute(Attribute::Duration));
+    let mut columns = vec![
+        RunColumn::attribute(Attribute::Status),
+        RunColumn::attribute(Attribute::Start),
+    ];
     let metrics = common_metrics(runs).into_iter().take(METRICS_MAX);
     columns.extend(metrics.map(|name| RunColumn::metric(&name, Stat::Last)));
+    columns.push(RunColumn::attribute(Attribute::Duration));
+    let mut experiments = runs.iter().map(|run| &run.info.experiment);
+    let first = experiments.next();
+    if experiments.any(|other| Some(other) != first) {
+        columns.push(RunColumn::attribute(Attribute::Experiment));
+    }
     with_names(columns)
 }

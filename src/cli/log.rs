@@ -133,6 +133,7 @@ fn next_step(ctx: &Ctx, run: &str, values: &[(&str, f64)]) -> Result<i64, Failur
 fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> Result<(), Failure> {
     let (mut bytes, mut line) = (Vec::new(), LogLine::default());
     let (mut step, mut number) = (first_step, 0_u64);
+    let mut room: Vec<(&str, f64)> = Vec::new();
     while read_line(&mut input, &mut bytes)
         .map_err(|error| Failure::new(format!("cannot read standard input: {error}")))?
     {
@@ -153,7 +154,8 @@ fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> R
             error => error.into(),
         })?;
         step = line.step.unwrap_or(step);
-        let values: Vec<(&str, f64)> = line.values().collect();
+        let mut values = emptied(room);
+        values.extend(line.values());
         match line.time_us {
             Some(time_us) => writer.log_at(step, time_us, &values),
             None => writer.log(step, &values),
@@ -163,8 +165,16 @@ fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> R
             error => error.into(),
         })?;
         step = step.saturating_add(1);
+        room = emptied(values);
     }
     Ok(())
+}
+
+/// An empty list for names of another line, in the memory of this one: collecting from a list goes
+/// in place.
+fn emptied<'a>(mut values: Vec<(&str, f64)>) -> Vec<(&'a str, f64)> {
+    values.clear();
+    values.into_iter().map(|(_, value)| ("", value)).collect()
 }
 
 /// Reads one line into `bytes`, without its end; false at the end of the input.

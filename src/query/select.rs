@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::filter::Attribute;
 use super::filter::Field;
@@ -157,18 +158,20 @@ impl Names for AllNames<'_> {
     }
 
     fn visit(&self, kind: NameKind, see: &mut dyn FnMut(&str)) {
+        let mut names = BTreeSet::new(); // many runs have the same names
         if let Some(snapshot) = self.snapshot {
-            let names = snapshot.names(index_kind(kind)).unwrap_or_default();
-            for name in names {
-                see(&name.text);
-            }
+            let folded = snapshot.names(index_kind(kind)).unwrap_or_default();
+            names.extend(folded.into_iter().map(|name| Cow::Owned(name.text)));
         }
         for (_, run) in self.unfolded.iter() {
             match kind {
-                NameKind::Param => run.params.keys().for_each(|name| see(name)),
-                NameKind::Metric => run.metrics.keys().for_each(|name| see(name)),
-                NameKind::Tag => run.tags.keys().for_each(|name| see(name)),
+                NameKind::Param => names.extend(run.params.keys().map(Cow::from)),
+                NameKind::Metric => names.extend(run.metrics.keys().map(Cow::from)),
+                NameKind::Tag => names.extend(run.tags.keys().map(Cow::from)),
             }
+        }
+        for name in &names {
+            see(name);
         }
     }
 }

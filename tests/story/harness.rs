@@ -112,15 +112,21 @@ impl Dir {
         }
         files
     }
+}
 
-    /// Asks again and again until it is so.
-    pub(crate) fn wait_until(&self, what: &str, so: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !so() {
-            assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+/// Asks again and again until it is so.
+pub(crate) fn wait_until(what: &str, so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A line for each step from 0.
+pub(crate) fn lines(steps: i64, line: impl FnMut(i64) -> String) -> String {
+    let lines: Vec<String> = (0..steps).map(line).collect();
+    lines.join("\n") + "\n"
 }
 
 /// One command, about to be run.

@@ -6,6 +6,8 @@ use std::process::Child;
 use serde_json::json;
 
 use crate::harness::Dir;
+use crate::harness::lines;
+use crate::harness::wait_until;
 
 fn kill(child: &mut Child) {
     child.kill().unwrap(); // SIGKILL
@@ -18,24 +20,20 @@ fn a_killed_stream_has_lost_nothing() {
     let id = dir.start(&["--name", "stream"]);
     let mut stream = dir.call(&["log", &id, "-"]).spawn();
     let mut pipe = stream.stdin.take().unwrap();
-    let lines: String = (0..5_000)
-        .map(|step| {
-            format!(
-                "{{\"step\": {step}, \"loss\": {}}}\n",
-                f64::from(step) / 8.0
-            )
-        })
-        .collect();
+    let value = |step: i64| f64::from(i32::try_from(step).unwrap()) / 8.0;
+    let lines = lines(5_000, |step| {
+        format!("{{\"step\": {step}, \"loss\": {}}}", value(step))
+    });
     pipe.write_all(lines.as_bytes()).unwrap();
     let logged = || {
         let run = dir.run(&id);
         run["metrics"]["loss"]["count"].as_u64()
     };
-    dir.wait_until("all lines are logged", || logged() == Some(5_000));
+    wait_until("all lines are logged", || logged() == Some(5_000));
     kill(&mut stream);
     let check = || {
         let points = dir.series(&id, "loss");
-        let want = (0..5_000).map(|step| (step, step as f64 / 8.0));
+        let want = (0..5_000).map(|step| (step, value(step)));
         assert!(points.into_iter().eq(want));
     };
     check();
@@ -58,7 +56,7 @@ fn a_run_whose_tracker_was_killed_has_failed() {
     // The program itself ends with its input, which is ours.
     let run = ["run", "--name", "killed", "--", "sh", "-c", script];
     let mut child = dir.call(&run).spawn();
-    dir.wait_until("it has logged", || dir.path("logged").exists());
+    wait_until("it has logged", || dir.path("logged").exists());
     assert_eq!(dir.run("killed")["status"], "running");
     kill(&mut child);
     let run = dir.run("killed");
@@ -90,22 +88,18 @@ fn killed_at_any_moment_the_lines_read_are_a_beginning_of_the_lines_sent() {
                 }
             }
         });
-        dir.wait_until("it logs", || {
+        wait_until("it logs", || {
             dir.run(&id)["metrics"]["b"]["count"].as_i64() > Some(round * 3_000)
         });
         kill(&mut stream);
         feeding.join().unwrap();
         let (a, b) = (dir.series(&id, "a"), dir.series(&id, "b"));
-        assert!(
-            a.iter()
-                .copied()
-                .eq((0..a.len() as i64).map(|step| (step, step as f64)))
-        );
-        assert!(
-            b.iter()
-                .copied()
-                .eq((0..a.len() as i64).map(|step| (step, -step as f64)))
-        );
+        assert_eq!(a.len(), b.len(), "a line is there whole or not at all");
+        let wrong = a.iter().zip(&b).zip(0_i32..).find(|((a, b), step)| {
+            let (step, value) = (i64::from(*step), f64::from(*step));
+            **a != (step, value) || **b != (step, -value)
+        });
+        assert_eq!(wrong, None);
         dir.ok(&["check"]);
     }
 }

@@ -1,4 +1,8 @@
 //! Stories: what people do with a store, on real files, in real processes.
+#![expect(
+    clippy::needless_raw_string_hashes,
+    reason = "snapbox writes expectations with them"
+)]
 
 mod bad_input;
 mod harness;

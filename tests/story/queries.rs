@@ -1,1 +1,393 @@
-//! ...
+//! A folder of runs is asked which were good, in the words of the filter and in every format.
+
+use serde_json::Value;
+use serde_json::json;
+use snapbox::assert_data_eq;
+use snapbox::str;
+
+use crate::harness::Dir;
+
+/// Nine runs that differ in all that can be asked for, imported from records with fixed times.
+fn runs() -> Dir {
+    let dir = Dir::new();
+    let mut lines = String::new();
+    for n in 0..9_u8 {
+        let model = ["resnet18", "resnet50", "vit \"large\""][usize::from(n % 3)];
+        let mut metrics = json!({
+            "val/acc": [0.5, 0.5 + f64::from(n) / 20.0],
+            "loss": [2.0, 1.0 / f64::from(n + 1), 1.5],
+        });
+        if n == 4 {
+            metrics["loss"] = json!([1.0, "NaN"]);
+            metrics["val/acc"] = json!(["-Infinity"]);
+        }
+        let lr = [0.1, 0.01, 0.001][usize::from(n / 3)];
+        let mut params = json!({"lr": lr, "model": model});
+        if n < 8 {
+            params["seed"] = n.into();
+        }
+        let day = 10 + n;
+        let record = json!({
+            "run_id": format!("r{n}"),
+            "start": format!("2024-01-{day}T10:00:00Z"),
+            "end": format!("2024-01-{day}T{}:30:00Z", 10 + n / 4),
+            "status": if n == 5 { "failed" } else { "completed" },
+            "parameters": params,
+            "metrics": metrics,
+            "tags": {"team": if n % 2 == 0 { "vision" } else { "speech" }, "my tag": n.to_string()},
+        });
+        lines.push_str(&record.to_string());
+        lines.push('\n');
+    }
+    dir.write("runs.jsonl", lines);
+    dir.ok(&[
+        "import",
+        "runs.jsonl",
+        "--format-in",
+        "record",
+        "--experiment",
+        "e",
+    ]);
+    dir
+}
+
+#[test]
+fn filters_find_the_runs_that_they_mean() {
+    let dir = runs();
+    let ask = |filter: &str| -> String {
+        let found = dir.json(&["query", filter, "--sort", "name"]);
+        let names = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["name"].as_str().unwrap());
+        names.map(|name| &name[1..]).collect()
+    };
+    for (filter, want) in [
+        // Comparisons of numbers, texts, names with blanks.
+        ("metrics.val/acc > 0.8", "78"),
+        ("val/acc >= 0.8 and params.lr = 0.001", "678"),
+        ("params.model = 'resnet18'", "036"),
+        ("params.model = 'vit \"large\"'", "258"),
+        ("tags.\"my tag\" = '3' or tags.`my tag` = 4", "34"),
+        ("params.lr = '0.01'", "345"),
+        ("seed != 3", "0124567"),
+        // And binds tighter than or, not tightest of all.
+        ("seed = 0 or seed = 1 and team = 'speech'", "01"),
+        ("(seed = 0 or seed = 1) and team = 'speech'", "1"),
+        ("not team = 'vision' and not (lr = 0.1)", "357"),
+        ("seed in (1, 3, 99)", "13"),
+        ("seed not in (0, 1, 2, 3, 4)", "567"),
+        ("params.model like 'resnet%'", "013467"),
+        ("params.model not like '%50'", "023568"),
+        ("params.model ilike 'VIT%'", "258"),
+        ("model ~ '^res.*(18|50)$'", "013467"),
+        ("params.seed is null", "8"),
+        ("params.seed is not null and seed between 6 and 7", "67"),
+        // Functions of a series; NaN and infinities.
+        ("min(metrics.loss) < 0.2", "5678"),
+        ("max(loss) = 1", "4"),
+        ("count(metrics.loss) = 2", "4"),
+        ("metrics.loss = nan", "4"),
+        ("nan_count(loss) > 0", "4"),
+        ("val/acc < -1e300", "4"),
+        ("argmin(loss) = 0", "4"),
+        // Attributes, dates, durations.
+        ("status = 'failed'", "5"),
+        ("status != 'failed' and name in ('r5', 'r6')", "6"),
+        ("start >= '2024-01-17'", "78"),
+        ("start = 2024-01-12", "2"),
+        ("start between '2024-01-12' and '2024-01-14'", "234"),
+        ("start < 2024-01-10T12:00:00+02:00", ""),
+        ("start < now - 7d", "012345678"),
+        ("duration > 1h", "45678"),
+        ("duration > 1h30m", "8"),
+        ("duration <= 1800", "0123"),
+        ("experiment = 'e' and author is null", "012345678"),
+    ] {
+        assert_eq!(ask(filter), want, "{filter}");
+    }
+}
+
+#[test]
+fn answers_are_sorted_limited_and_show_what_was_asked_about() {
+    let dir = runs();
+    let table = dir.ok(&[
+        "query",
+        "val/acc > 0.6 and params.seed > 1",
+        "--sort",
+        "-val/acc",
+        "--sort",
+        "lr",
+        "-n",
+        "3",
+    ]);
+    assert_data_eq!(
+        table,
+        str![[r#"
+ID        NAME  STATUS     val/acc  seed  lr     STARTED
+[..]  r7    completed     0.85  7     0.001  2024-01-17
+[..]  r6    completed      0.8  6     0.001  2024-01-16
+[..]  r5    failed        0.75  5     0.01   2024-01-15
+
+"#]]
+    );
+    // What has no value comes last, whichever way; NaN too.
+    let order = |sort: &str| -> String {
+        let found = dir.json(&["ls", "--sort", sort]);
+        let names = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["name"].as_str().unwrap());
+        names.map(|name| &name[1..]).collect()
+    };
+    assert_eq!(order("params.seed"), "012345678");
+    assert_eq!(order("-params.seed"), "765432108");
+    assert!(order("metrics.loss").ends_with('4') && order("-metrics.loss").ends_with('4'));
+    assert_eq!(order("-duration")[..1], *"8");
+
+    let columns = [
+        "--columns",
+        "name,lr,min(loss),team,duration,count(metrics.loss)",
+    ];
+    let ask = |format: &str| {
+        let args = [
+            "query",
+            "seed in (3, 4)",
+            "--sort",
+            "name",
+            "--format",
+            format,
+        ];
+        dir.call(&args).args(&columns).ok()
+    };
+    assert_data_eq!(
+        ask("csv"),
+        str![[r#"
+id,name,lr,min(metrics.loss),team,duration_s,count(metrics.loss)
+[..],r3,0.01,0.25,speech,1800.0,3
+[..],r4,0.01,1.0,vision,5400.0,2
+
+"#]]
+    );
+    assert_data_eq!(
+        ask("md"),
+        str![[r#"
+| ID | NAME | lr | min(loss) | team | TOOK | count(loss) |
+| --- | --- | --- | ---: | --- | ---: | ---: |
+| [..] | r3 | 0.01 | 0.25 | speech | 30m00s | 3 |
+| [..] | r4 | 0.01 | 1 | vision | 1h30m | 2 |
+
+"#]]
+    );
+    let (json, jsonl) = (ask("json"), ask("jsonl"));
+    let array: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let lines: Vec<Value> = jsonl
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(array, lines);
+    assert_eq!(ask("json"), json, "the same answer twice");
+    assert_eq!(dir.ok(&["query", "seed = 99", "--format", "json"]), "[]\n");
+    assert_eq!(dir.ok(&["query", "seed = 99", "--format", "jsonl"]), "");
+}
+
+#[test]
+fn a_run_as_json_keeps_its_contract() {
+    let dir = runs();
+    let run = dir.run("r4");
+    let keys: Vec<&str> = run
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        keys[..13],
+        [
+            "id",
+            "name",
+            "experiment",
+            "author",
+            "status",
+            "start",
+            "end",
+            "duration_s",
+            "params",
+            "metrics",
+            "tags",
+            "note",
+            "artifacts"
+        ]
+    );
+    assert_eq!(run["id"].as_str().unwrap().len(), 32);
+    assert_eq!(
+        (&run["author"], &run["note"], &run["artifacts"]),
+        (&json!(null), &json!(null), &json!([]))
+    );
+    assert_eq!(
+        (&run["start"], &run["end"], &run["duration_s"]),
+        (
+            &json!("2024-01-14T10:00:00Z"),
+            &json!("2024-01-14T11:30:00Z"),
+            &json!(5400.0)
+        )
+    );
+    assert_eq!(
+        run["params"],
+        json!({"lr": 0.01, "model": "resnet50", "seed": 4})
+    );
+    let loss = run["metrics"]["loss"].as_object().unwrap();
+    let told: Vec<(&str, &Value)> = loss
+        .iter()
+        .take(9)
+        .map(|(key, value)| (key.as_str(), value))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("last", &json!("NaN")),
+            ("last_step", &json!(1)),
+            ("min", &json!(1.0)),
+            ("min_step", &json!(0)),
+            ("max", &json!(1.0)),
+            ("max_step", &json!(0)),
+            ("mean", &json!(1.0)),
+            ("count", &json!(2)),
+            ("nan_count", &json!(1)),
+        ]
+    );
+    assert_eq!(run["metrics"]["val/acc"]["last"], "-Infinity");
+    // A point says whose it is where several are asked for.
+    let one = dir.ok(&["series", "r3", "loss", "--format", "jsonl", "--tail", "1"]);
+    assert!(one.starts_with("{\"step\":2,\"time\":\""), "{one}");
+    let several = dir.ok(&[
+        "series", "r3", "loss", "--with", "r4", "--format", "jsonl", "--tail", "1",
+    ]);
+    let id = run["id"].as_str().unwrap();
+    let last = several.lines().last().unwrap();
+    assert!(
+        last.starts_with(&format!(
+            "{{\"run\":\"{id}\",\"metric\":\"loss\",\"step\":1,"
+        )),
+        "{last}"
+    );
+    assert!(last.ends_with("\"value\":\"NaN\"}"), "{last}");
+}
+
+#[test]
+fn runs_are_compared_with_each_other_and_with_records_in_files() {
+    let dir = runs();
+    let (out, err) = dir
+        .call(&["compare", "r3", "r7", "--metric", "val/acc"])
+        .said();
+    assert_eq!(
+        err,
+        "note: took the largest val/acc for the best (--min for the opposite)\n"
+    );
+    assert_data_eq!(
+        out,
+        str![[r#"
+              [..]   [..] *
+name          r3         r7
+status        completed  completed
+took          30m00s     1h30m
+param lr      0.01       0.001
+param model   resnet18   resnet50
+param seed    3          7
+tag my tag    3          7
+last val/acc  0.65       0.85
+last loss     1.5        1.5
+
+"#]]
+    );
+    // A record that was never imported stands beside them.
+    dir.write(
+        "old.yaml",
+        "run_id: old\nparameters: {lr: 0.5}\nmetrics: {val/acc: 0.9, loss: 0.2}\n",
+    );
+    let (out, _) = dir
+        .call(&["compare", "r7", "old.yaml", "--metric", "loss"])
+        .said();
+    let line = |label: &str| out.lines().find(|line| line.starts_with(label)).unwrap();
+    assert!(out.lines().next().unwrap().ends_with(" *"), "{out}");
+    assert!(line("param lr").ends_with("0.001      0.5"), "{out}");
+    assert!(line("last loss").ends_with("1.5        0.2"), "{out}");
+    dir.call(&["compare", "r7", "new.yaml"]).fails(
+        1,
+        str![[r#"
+error: no run and no file "new.yaml"
+
+"#]],
+    );
+    assert_eq!(
+        dir.json(&["ls"]).as_array().unwrap().len(),
+        9,
+        "it was read and not stored"
+    );
+}
+
+#[test]
+fn names_of_others_cannot_speak_to_the_terminal() {
+    let dir = Dir::new();
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}x";
+    for command in [
+        ["start", "--name", evil],
+        ["start", "--param", &format!("{evil}=1")],
+    ] {
+        let output = dir.call(&command).output();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "a name has no control characters"
+        );
+    }
+    let name = "\u{202e}gnp.exe";
+    let (param, tag) = (format!("{name}={evil}"), format!("{name}={evil}"));
+    let id = dir.start(&[
+        "--name", name, "--param", &param, "--note", evil, "--tag", &tag,
+    ]);
+    dir.ok(&["log", &id, &format!("{name}=1")]);
+    dir.write("weights", evil);
+    dir.ok(&["artifact", "add", &id, "weights", "--as", name]);
+    dir.ok(&["finish", &id, "--status", "failed", "--reason", evil]);
+    let (filter, wrong) = (format!("metrics.`{name}` > 0"), format!("`{evil}` > 0"));
+    for command in [
+        &["ls"][..],
+        &["show", &id],
+        &["show", &id, "--format", "md"],
+        &["compare", &id, &id],
+        &["best", name],
+        &["best", evil],
+        &["series", &id, name],
+        &["series", &id, name, "--plot"],
+        &["series", &id, evil],
+        &["show", evil],
+        &["query", &filter],
+        &["query", &wrong],
+        &["query", evil],
+        &["param", &id, &param.replace('=', "=x")],
+        &["artifact", "ls", &id],
+        &["artifact", "get", &id, evil],
+        &["artifact", "get", &id, name],
+        &["run", "--name", "no", "--", evil],
+        &["stat", "--store", evil],
+        &["import", evil],
+    ] {
+        let output = dir.call(command).output();
+        for bytes in [output.stdout, output.stderr] {
+            let text = String::from_utf8(bytes).unwrap();
+            let bad = text
+                .chars()
+                .find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+            assert_eq!(bad, None, "{command:?}: {text:?}");
+        }
+    }
+    // Programs get the name as it is.
+    let run = dir.run(&id);
+    assert_eq!(
+        (&run["name"], &run["params"][name]),
+        (&json!(name), &json!(evil))
+    );
+}

@@ -6,6 +6,7 @@ use serde_json::json;
 use snapbox::str;
 
 use crate::harness::Dir;
+use crate::harness::wait_until;
 
 #[test]
 fn a_script_keeps_the_id_and_feeds_its_run_with_short_commands() {
@@ -194,16 +195,16 @@ fn a_slow_stream_is_seen_line_by_line() {
     let mut stream = dir.call(&["log", &id, "-"]).spawn();
     let mut pipe = stream.stdin.take().unwrap();
     pipe.write_all(b"{\"loss\": 0}\n").unwrap();
-    dir.wait_until("there is a series", || {
+    wait_until("there is a series", || {
         dir.run(&id)["metrics"]["loss"].is_object()
     });
     for lines in 1..4 {
         pipe.write_all(b"{\"loss\": 0.5}\r\n{\"lo").unwrap();
-        dir.wait_until("the whole line is logged", || {
+        wait_until("the whole line is logged", || {
             dir.series(&id, "loss").len() == 2 * lines
         });
         pipe.write_all(b"ss\": 1}\n").unwrap();
-        dir.wait_until("the rest is logged", || {
+        wait_until("the rest is logged", || {
             dir.series(&id, "loss").len() == 2 * lines + 1
         });
     }
@@ -243,7 +244,7 @@ fn commands_that_write_at_once_all_succeed() {
             .iter()
             .map(|point| point.0)
             .collect();
-        assert!(steps.iter().copied().eq(0..AT_ONCE as i64), "{steps:?}");
+        assert!(steps.iter().copied().eq((0..).take(AT_ONCE)), "{steps:?}");
         assert_eq!(run["params"].as_object().unwrap().len(), 1 + AT_ONCE / 5);
         assert_eq!(run["tags"].as_object().unwrap().len(), AT_ONCE / 5);
     };

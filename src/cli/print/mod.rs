@@ -155,6 +155,7 @@ impl Output {
         let (text, hidden) = table.render(self.width, self.colour);
         self.write(|out| out.write_all(text.as_bytes()))?;
         if !hidden.is_empty() {
+            self.flush()?; // the note comes after what it is about
             let names = hidden.join(", ");
             self.stderr.note(format!(
                 "no room for {names}; widen the terminal or use `--format csv`"
