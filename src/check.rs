@@ -306,26 +306,26 @@ fn compare(
     sealed: &[(SegmentId, [u8; 32])],
     found: &mut Vec<String>,
 ) -> Result<()> {
-    let mut folded = BTreeMap::new();
+    let mut indexed = BTreeMap::new();
     let ids = snapshot.run_ids()?;
     for segment in snapshot.segments(0..=u32::MAX)? {
         let RunNumber(number) = segment.run;
         if let Some(run) = ids.get(number as usize) {
             let id = SegmentId { run: *run, writer: segment.writer, seq: segment.seq };
-            folded.insert(id, segment.segment.hash);
+            indexed.insert(id, segment.segment.hash);
         }
     }
     let mut runs: BTreeMap<RunId, Vec<SegmentId>> = BTreeMap::new();
     for (id, hash) in sealed {
-        match folded.remove(id) {
+        match indexed.remove(id) {
             Some(known) if known == *hash => runs.entry(id.run).or_default().push(*id),
             Some(_) => found.push(format!("segment {} was folded from other bytes", id.stem())),
             None => {} // a reader finds it, and the next fold takes it in
         }
     }
-    let gone = folded.keys().map(|id| format!("segment {} is gone from the journal", id.stem()));
+    let gone = indexed.keys().map(|id| format!("segment {} is gone from the journal", id.stem()));
     found.extend(gone);
-    let gone: BTreeSet<RunId> = folded.keys().map(|id| id.run).collect();
+    let gone: BTreeSet<RunId> = indexed.keys().map(|id| id.run).collect();
     for (number, run) in (0..).map(RunNumber).zip(&ids) {
         let segments = runs.get(run).map(Vec::as_slice).unwrap_or_default();
         if !gone.contains(run) && !is_as_folded(folder, snapshot, *run, number, segments)? {

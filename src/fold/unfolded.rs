@@ -129,7 +129,9 @@ impl Unfolded {
                 unknown.push(*run);
             }
         }
-        unknown.iter().for_each(|run| _ = pieces.remove(run));
+        for run in unknown {
+            pieces.remove(&run);
+        }
         Ok(Self { snapshot, warnings, pieces })
     }
 

@@ -279,14 +279,16 @@ impl Index {
 
     /// Writes into a new file which file it is; in another, checks it.
     fn prove(&self, txn: &WriteTransaction) -> Result<(), Failure> {
-        let there: BTreeSet<String> =
-            txn.list_tables()?.map(|table| table.name().to_owned()).collect();
+        let there: BTreeSet<String> = txn
+            .list_tables()?
+            .map(|table| table.name().to_owned())
+            .collect();
         let is_new = there.is_empty();
         // redb would make a missing table anew. Without SEGMENTS all would be folded twice.
-        if let Some(missing) = tables::names().iter().find(|name| !there.contains(*name)) {
-            if !is_new {
-                return Err(Failure::Damaged(format!("table {missing:?} is missing")));
-            }
+        let names = tables::names();
+        let missing = names.iter().find(|name| !there.contains(*name));
+        if let Some(missing) = missing.filter(|_| !is_new) {
+            return Err(Failure::Damaged(format!("table {missing:?} is missing")));
         }
         let mut meta = txn.open_table(tables::META)?;
         if !is_new {

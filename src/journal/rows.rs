@@ -105,7 +105,11 @@ impl Rows {
         let mut used = positions.iter().map(Option::is_some);
         self.metrics.retain(|_| used.next().unwrap_or(false));
         for metric in self.groups.iter_mut().flat_map(|group| &mut group.metrics) {
-            *metric = positions.get(*metric as usize).copied().flatten().unwrap_or(*metric);
+            *metric = positions
+                .get(*metric as usize)
+                .copied()
+                .flatten()
+                .unwrap_or(*metric);
         }
     }
 

@@ -85,7 +85,8 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     if !still_names(folders, &path, &*file)? {
         return Ok(Recovered::Gone); // another was faster
     }
-    if is_sealed(folders, id, &folders.sealed(id))? || is_sealed(folders, id, &folders.settled(id))? {
+    if is_sealed(folders, id, &folders.sealed(id))? || is_sealed(folders, id, &folders.settled(id))?
+    {
         folders.sys.remove(&path)?; // its maker died between the two names
         return Ok(Recovered::Gone);
     }
