@@ -87,7 +87,9 @@ fn log(run: &RunWriter, metric: &str, steps: std::ops::Range<i64>) {
 #[test]
 fn child() {
     let Some(part) = part() else { return };
-    let [what, store, counter] = part.as_slice() else { panic!("{part:?}") };
+    let [what, store, counter] = part.as_slice() else {
+        panic!("{part:?}")
+    };
     let store = Store::open(Path::new(store)).unwrap();
     let counter = Counter::open(Path::new(counter));
     match what.as_str() {
@@ -125,10 +127,13 @@ fn part_log(store: &Store) {
         log(&run, "child", 0..10_000);
         handle.log(1, 1.0).unwrap();
         run.param("lr", ParamValue::Float(0.5)).unwrap();
-        assert!(matches!(run.param("lr", ParamValue::Int(1)), Err(Error::ParamConflict { .. })));
+        assert!(matches!(
+            run.param("lr", ParamValue::Int(1)),
+            Err(Error::ParamConflict { .. })
+        ));
         run.param("workers", ParamValue::Int(1)).unwrap();
         run.tag("from", "child").unwrap();
-        run.artifact_bytes("child.txt", &[1; 300_000]).unwrap();
+        run.artifact_bytes("child.txt", &vec![1; 300_000]).unwrap();
         wait(fork(|| {
             log(&run, "grandchild", 0..10);
             run.sync().unwrap();
@@ -170,7 +175,13 @@ fn part_end(store: &Store, counter: &Counter) {
             drop(reader);
             let reader = store.reader().unwrap();
             assert_eq!(reader.run(id()).unwrap().status, Status::Running);
-            assert!(reader.series(id(), "m", &SeriesQuery::default()).unwrap().len() >= 10_000);
+            assert!(
+                reader
+                    .series(id(), "m", &SeriesQuery::default())
+                    .unwrap()
+                    .len()
+                    >= 10_000
+            );
         }));
         log(&run, "m", 10_000 * (way + 1)..10_000 * (way + 2));
     }
@@ -188,26 +199,27 @@ fn part_storm(store: &Store) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut step = 0;
+            let mut next = 0;
             while !stop.load(Ordering::Relaxed) {
-                log(&run, "m", step..step + 1_000);
-                step += 1_000;
+                log(&run, "m", next..next + 1_000);
+                next += 1_000;
             }
-            run.tag("steps", &step.to_string()).unwrap();
+            run.tag("steps", &next.to_string()).unwrap();
         });
         scope.spawn(|| {
             for n in 0.. {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                run.param(&format!("p{}", n % 500), ParamValue::Int(n % 500)).unwrap();
-                run.artifact_bytes("a.bin", &[0; 200_000]).unwrap();
+                run.param(&format!("p{}", n % 500), ParamValue::Int(n % 500))
+                    .unwrap();
+                run.artifact_bytes("a.bin", &vec![0; 200_000]).unwrap();
             }
         });
         for n in 0..20 * i64::try_from(torture()).unwrap() {
             let pid = fork(|| {
                 log(&run, "child", n * 100..(n + 1) * 100);
-                run.artifact_bytes("b.bin", &[1; 200_000]).unwrap();
+                run.artifact_bytes("b.bin", &vec![1; 200_000]).unwrap();
                 copy(&run).close().unwrap();
             });
             std::thread::sleep(Duration::from_millis(5));
@@ -231,7 +243,10 @@ fn part_fold(store: &Store, counter: &Counter) {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let environment = Some(Environment::default());
-                let run = store.start_run(RunOptions { environment, ..RunOptions::default() });
+                let run = store.start_run(RunOptions {
+                    environment,
+                    ..RunOptions::default()
+                });
                 let run = run.unwrap();
                 log(&run, "m", 0..10);
                 run.finish(Status::Completed, None, None).unwrap();
@@ -277,7 +292,12 @@ fn stage(part: &str) -> Stage {
     let store = Store::open_or_create(&path).unwrap();
     let counter = dir.path().join("counter");
     let actor = Actor::start(&[part, path.to_str().unwrap(), counter.to_str().unwrap()]);
-    Stage { _dir: dir, store, counter: Counter::open(&counter), actor }
+    Stage {
+        _dir: dir,
+        store,
+        counter: Counter::open(&counter),
+        actor,
+    }
 }
 
 fn count(store: &Store, metric: &str) -> u64 {
@@ -300,7 +320,12 @@ fn check_sound(store: &Store) {
 
 #[test]
 fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
-    let Stage { _dir, store, counter, mut actor } = stage("outlive");
+    let Stage {
+        _dir,
+        store,
+        counter,
+        mut actor,
+    } = stage("outlive");
     counter.wait_for(1, &mut actor);
     assert_eq!(status(&store), Status::Running);
     actor.kill();
@@ -310,21 +335,42 @@ fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
     assert_eq!(status(&store), Status::Failed);
     assert_eq!(count(&store, "m"), 20_000);
     check_sound(&store);
-    assert_eq!((status(&store), count(&store, "m")), (Status::Failed, 20_000));
-    assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Failed, 20_000)
+    );
+    assert!(
+        std::process::Command::new("kill")
+            .arg(&pid)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
 fn a_child_that_logs_gets_a_writer_of_its_own() {
-    let Stage { _dir, store, actor, .. } = stage("log");
+    let Stage {
+        _dir, store, actor, ..
+    } = stage("log");
     actor.wait();
     assert_eq!(status(&store), Status::Completed);
     check_sound(&store);
     let run = store.reader().unwrap().run(id()).unwrap();
-    let counts: Vec<_> = run.metrics.iter().map(|(name, m)| (name.as_str(), m.count)).collect();
-    assert_eq!(counts, [
-        ("child", 10_000), ("grandchild", 20), ("handle", 2), ("parent", 10_000)
-    ]);
+    let counts: Vec<_> = run
+        .metrics
+        .iter()
+        .map(|(name, m)| (name.as_str(), m.count))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ("child", 10_000),
+            ("grandchild", 20),
+            ("handle", 2),
+            ("parent", 10_000)
+        ]
+    );
     assert_eq!(run.params["lr"], ParamValue::Float(0.5));
     assert_eq!(run.params["workers"], ParamValue::Int(1));
     assert_eq!(run.tags["from"], "child");
@@ -334,35 +380,59 @@ fn a_child_that_logs_gets_a_writer_of_its_own() {
 
 #[test]
 fn a_child_that_ends_its_copy_does_not_end_the_run() {
-    let Stage { _dir, store, counter, mut actor } = stage("end");
+    let Stage {
+        _dir,
+        store,
+        counter,
+        mut actor,
+    } = stage("end");
     counter.wait_for(1, &mut actor);
     assert_eq!(status(&store), Status::Running);
     store.fold(None).unwrap();
-    assert_eq!((status(&store), count(&store, "m")), (Status::Running, 50_001));
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Running, 50_001)
+    );
     counter.set(2);
     actor.wait();
-    assert_eq!((status(&store), count(&store, "m")), (Status::Completed, 50_001));
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Completed, 50_001)
+    );
     check_sound(&store);
 }
 
 #[test]
 fn children_log_while_their_parent_logs_and_seals() {
-    let Stage { _dir, store, actor, .. } = stage("storm");
+    let Stage {
+        _dir, store, actor, ..
+    } = stage("storm");
     actor.wait();
     let run = store.reader().unwrap().run(id()).unwrap();
     assert_eq!(run.status, Status::Completed);
     assert_eq!(run.metrics["m"].count.to_string(), run.tags["steps"]);
     assert_eq!(run.metrics["child"].count, 2_000 * torture());
     check_sound(&store);
-    let points = store.reader().unwrap().series(id(), "m", &SeriesQuery::default()).unwrap();
-    assert!((0..).zip(&points).all(|(step, point)| {
-        (point.step, point.value) == (step, step as f64)
-    }));
+    let points = store
+        .reader()
+        .unwrap()
+        .series(id(), "m", &SeriesQuery::default())
+        .unwrap();
+    assert!(
+        (0..)
+            .zip(&points)
+            .all(|(step, point)| { (point.step, point.value) == (step, step as f64) })
+    );
 }
 
 #[test]
 fn children_of_a_process_that_folds_hold_no_lock_of_it() {
-    let Stage { _dir, store, counter, mut actor } = stage("fold");
+    let Stage {
+        _dir,
+        store,
+        counter,
+        mut actor,
+    } = stage("fold");
     counter.wait_for(1, &mut actor);
     assert!(actor.is_there());
     // The parent rests and its children are still there, with copies of all it had open.

@@ -46,7 +46,10 @@ fn open(path: &Path, append: &str) -> Store {
         "written" => Some(Append::Written),
         _ => None,
     };
-    let options = StoreOptions { append, ..StoreOptions::default() };
+    let options = StoreOptions {
+        append,
+        ..StoreOptions::default()
+    };
     Store::open_with(std::sync::Arc::new(RealSys), path, options).unwrap()
 }
 
@@ -63,14 +66,18 @@ fn options(id: RunId) -> RunOptions {
 /// The n-th short run of an actor.
 fn short_id(actor: u64, n: u64) -> RunId {
     let bits = (u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64) | u128::from(actor) << 48;
-    RunId::new(1_700_000_000_000 + i64::try_from(n).unwrap(), bits.to_le_bytes())
+    RunId::new(
+        1_700_000_000_000 + i64::try_from(n).unwrap(),
+        bits.to_le_bytes(),
+    )
 }
 
 fn log_step(run: &RunWriter, step: i64, salt: u64) {
     let value = value(step, salt);
     // The shape changes now and then.
     let metric = if step % 1_000 < 990 { "side" } else { "other" };
-    run.log(step, &[(&format!("loss{salt}"), value), (metric, -value)]).unwrap();
+    run.log(step, &[(&format!("loss{salt}"), value), (metric, -value)])
+        .unwrap();
 }
 
 /// Plays the part that the parent gave.
@@ -78,12 +85,20 @@ fn log_step(run: &RunWriter, step: i64, salt: u64) {
 fn child() {
     let Some(part) = part() else { return };
     let part: Vec<&str> = part.iter().map(String::as_str).collect();
-    let [what, store, counter, append, rest @ ..] = part.as_slice() else { panic!("{part:?}") };
+    let [what, store, counter, append, rest @ ..] = part.as_slice() else {
+        panic!("{part:?}")
+    };
     let store = open(Path::new(store), append);
     let counter = Counter::open(Path::new(counter));
     let number = |at: usize| rest[at].parse::<u64>().unwrap();
     match *what {
-        "log" => part_log(&store, &counter, rest[0].parse().unwrap(), number(1), number(2)),
+        "log" => part_log(
+            &store,
+            &counter,
+            rest[0].parse().unwrap(),
+            number(1),
+            number(2),
+        ),
         "short" => part_short(&store, &counter, number(0), number(1), number(2)),
         "fold" => loop {
             store.fold(None).unwrap();
@@ -111,7 +126,11 @@ fn part_log(store: &Store, counter: &Counter, id: RunId, salt: u64, steps: u64) 
 fn part_short(store: &Store, counter: &Counter, actor: u64, first: u64, last: u64) {
     for n in first..last {
         let run = store.start_run(options(short_id(actor, n))).unwrap();
-        run.param("n", tracker::model::ParamValue::Int(i64::try_from(n).unwrap())).unwrap();
+        run.param(
+            "n",
+            tracker::model::ParamValue::Int(i64::try_from(n).unwrap()),
+        )
+        .unwrap();
         for step in 0..SHORT_STEPS {
             run.log(step, &[("m", value(step, n))]).unwrap();
         }
@@ -122,22 +141,33 @@ fn part_short(store: &Store, counter: &Counter, actor: u64, first: u64, last: u6
 
 fn series(store: &Store, id: RunId, metric: &str) -> Vec<Point> {
     let reader = store.reader().unwrap();
-    let corrupt = reader.warnings().iter().find(|text| text.contains("corrupt"));
+    let corrupt = reader
+        .warnings()
+        .iter()
+        .find(|text| text.contains("corrupt"));
     assert_eq!(corrupt, None);
     reader.series(id, metric, &SeriesQuery::default()).unwrap()
 }
 
 /// Checks that the steps from 0 on are there, at least `least` of them.
 fn check_series(points: &[Point], salt: u64, least: u64) {
-    assert!(points.len() as u64 >= least, "{} points of {least}", points.len());
+    assert!(
+        points.len() as u64 >= least,
+        "{} points of {least}",
+        points.len()
+    );
     for (step, point) in (0..).zip(points) {
-        assert_eq!((point.step, point.value.to_bits()), (step, value(step, salt).to_bits()));
+        assert_eq!(
+            (point.step, point.value.to_bits()),
+            (step, value(step, salt).to_bits())
+        );
     }
 }
 
 fn live_files(store: &Store) -> Vec<String> {
     let live = std::fs::read_dir(store.path().join("live")).unwrap();
-    live.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    live.map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 /// Reads before and after what died is sealed, folded, and folded from nothing.
@@ -176,7 +206,12 @@ fn what_was_logged_survives_the_death_of_its_process() {
         let mut actors = Vec::new();
         for salt in 0..writers {
             let counter = dir.path().join(format!("counter{salt}"));
-            let part = ["log", path.to_str().unwrap(), counter.to_str().unwrap(), append];
+            let part = [
+                "log",
+                path.to_str().unwrap(),
+                counter.to_str().unwrap(),
+                append,
+            ];
             let numbers = [id.to_string(), salt.to_string(), STEPS_MAX.to_string()];
             let part = part.into_iter().chain(numbers.iter().map(String::as_str));
             let mut actor = Actor::start(&part.collect::<Vec<_>>());
@@ -210,7 +245,12 @@ fn a_death_while_runs_end_and_are_folded_leaves_each_run_whole_or_failed() {
         let mut random = Random::new("end", round);
         let from = told.to_string();
         let append = if round % 3 == 0 { "written" } else { "mapped" };
-        let part = ["short", path.to_str().unwrap(), counter.to_str().unwrap(), append];
+        let part = [
+            "short",
+            path.to_str().unwrap(),
+            counter.to_str().unwrap(),
+            append,
+        ];
         let part: Vec<&str> = part.into_iter().chain(["0", &from, "1000000"]).collect();
         let mut actor = Actor::start(&part);
         Counter::open(&counter).wait_for(told + 1, &mut actor);
@@ -225,11 +265,14 @@ fn a_death_while_runs_end_and_are_folded_leaves_each_run_whole_or_failed() {
             let may_fail = is_dead || died.contains(&run.id);
             assert!(
                 run.status == Status::Completed || (may_fail && run.status == Status::Failed),
-                "{} of {n:?}", run.status
+                "{} of {n:?}",
+                run.status
             );
         }
         for n in told..done {
-            let points = reader.series(short_id(0, n), "m", &SeriesQuery::default()).unwrap();
+            let points = reader
+                .series(short_id(0, n), "m", &SeriesQuery::default())
+                .unwrap();
             check_series(&points, n, SHORT_STEPS as u64);
         }
         drop(reader);
@@ -253,7 +296,12 @@ fn a_reader_sees_what_was_logged_a_moment_ago_by_each_of_four_processes() {
     for n in 0..4 {
         let counter = dir.path().join(format!("counter{n}"));
         let id = short_id(n, 0);
-        let part = ["log", path.to_str().unwrap(), counter.to_str().unwrap(), "mapped"];
+        let part = [
+            "log",
+            path.to_str().unwrap(),
+            counter.to_str().unwrap(),
+            "mapped",
+        ];
         let numbers = [id.to_string(), "0".to_owned(), "100000000".to_owned()];
         let part = part.into_iter().chain(numbers.iter().map(String::as_str));
         let mut actor = Actor::start(&part.collect::<Vec<_>>());
@@ -269,10 +317,16 @@ fn a_reader_sees_what_was_logged_a_moment_ago_by_each_of_four_processes() {
             let run = reader.run(*id).unwrap();
             assert_eq!(run.status, Status::Running);
             assert!(run.metrics["loss0"].count >= told);
-            let late = SeriesQuery { from_step: i64::try_from(told).ok(), to_step: None };
+            let late = SeriesQuery {
+                from_step: i64::try_from(told).ok(),
+                to_step: None,
+            };
             let late = reader.series(*id, "loss0", &late).unwrap();
             assert_eq!(run.metrics["loss0"].count, told + late.len() as u64);
-            assert!(late.iter().all(|point| point.value == value(point.step, 0)));
+            assert!(
+                late.iter()
+                    .all(|point| point.value.to_bits() == value(point.step, 0).to_bits())
+            );
         }
     }
     for (actor, counter, id) in &mut actors {
@@ -286,7 +340,12 @@ fn a_stopped_process_holds_up_nobody() {
     let (dir, path) = round_dir(0);
     let store = Store::open_or_create(&path).unwrap();
     let counter_path = dir.path().join("counter");
-    let part = ["short", path.to_str().unwrap(), counter_path.to_str().unwrap(), "mapped"];
+    let part = [
+        "short",
+        path.to_str().unwrap(),
+        counter_path.to_str().unwrap(),
+        "mapped",
+    ];
     let part: Vec<&str> = part.into_iter().chain(["0", "0", "1000000"]).collect();
     let mut actor = Actor::start(&part);
     let counter = Counter::open(&counter_path);
@@ -304,9 +363,15 @@ fn a_stopped_process_holds_up_nobody() {
             filter: Some("status = 'completed'".to_owned()),
             ..Query::default()
         });
-        let completed = completed.unwrap().iter().filter(|run| run.info.name.len() == 8).count();
+        let completed = completed
+            .unwrap()
+            .iter()
+            .filter(|run| run.info.name.len() == 8)
+            .count();
         assert!(completed as u64 >= done, "{completed} of {done}");
-        let last = reader.series(short_id(0, done - 1), "m", &SeriesQuery::default()).unwrap();
+        let last = reader
+            .series(short_id(0, done - 1), "m", &SeriesQuery::default())
+            .unwrap();
         check_series(&last, done - 1, SHORT_STEPS as u64);
         drop(reader);
         let other = store.start_run(RunOptions {
@@ -318,7 +383,10 @@ fn a_stopped_process_holds_up_nobody() {
         other.log(1, &[("m", 1.0)]).unwrap();
         let id = other.id();
         other.finish(Status::Failed, None, None).unwrap();
-        assert_eq!(store.reader().unwrap().run(id).unwrap().status, Status::Failed);
+        assert_eq!(
+            store.reader().unwrap().run(id).unwrap().status,
+            Status::Failed
+        );
         actor.signal("-CONT");
         counter.wait_for(done + 1, &mut actor);
     }
@@ -333,7 +401,12 @@ fn runs_that_live_or_ended_well_never_look_failed() {
     for n in 0..4u64 {
         let counter = dir.path().join(format!("counter{n}"));
         let what = if n < 2 { "short" } else { "fold" };
-        let part = [what, path.to_str().unwrap(), counter.to_str().unwrap(), "mapped"];
+        let part = [
+            what,
+            path.to_str().unwrap(),
+            counter.to_str().unwrap(),
+            "mapped",
+        ];
         let n = n.to_string();
         let part: Vec<&str> = part.into_iter().chain([&n, "0", "1000000"]).collect();
         actors.push((Actor::start(&part), Counter::open(&counter)));
@@ -344,25 +417,40 @@ fn runs_that_live_or_ended_well_never_look_failed() {
         let told: Vec<u64> = actors.iter().map(|(_, counter)| counter.get()).collect();
         let reader = store.reader().unwrap();
         // Newest first: all that began since the last read, and then some.
-        let newest = Query { limit: Some(50), ..Query::default() };
+        let newest = Query {
+            limit: Some(50),
+            ..Query::default()
+        };
         let warnings = reader.warnings();
-        assert!(!warnings.iter().any(|text| text.contains("corrupt")), "{warnings:?}");
+        assert!(
+            !warnings.iter().any(|text| text.contains("corrupt")),
+            "{warnings:?}"
+        );
         for run in reader.runs(&newest).unwrap() {
             assert!(
                 matches!(run.status, Status::Running | Status::Completed),
-                "read {reads}: {} is {}, {told:?}, ended {:?}", run.id, run.status, run.end_us
+                "read {reads}: {} is {}, {told:?}, ended {:?}",
+                run.id,
+                run.status,
+                run.end_us
             );
         }
         for (actor, told) in told.iter().enumerate().take(2) {
             for n in told.saturating_sub(3)..*told {
                 let run = reader.run(short_id(actor as u64, n)).unwrap();
-                assert_eq!((run.status, run.metrics["m"].count), (Status::Completed, 20));
+                assert_eq!(
+                    (run.status, run.metrics["m"].count),
+                    (Status::Completed, 20)
+                );
             }
         }
         reads += 1;
     }
     assert!(actors.iter_mut().all(|(actor, _)| actor.is_there()));
-    eprintln!("{reads} snapshots beside {:?} runs", actors[0].1.get() + actors[1].1.get());
+    eprintln!(
+        "{reads} snapshots beside {:?} runs",
+        actors[0].1.get() + actors[1].1.get()
+    );
 }
 
 /// A small disk of its own; unmounted when dropped.
@@ -388,7 +476,9 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+        let _ = std::process::Command::new("umount")
+            .arg(self.0.path())
+            .status();
     }
 }
 
@@ -434,8 +524,16 @@ fn on_a_full_disk_logging_fails_with_an_error_and_goes_on_when_there_is_room() {
                 Err(error) => assert!(error.is_disk_full(), "{error}"),
             }
         }
-        assert!(store.start_run(options(short_id(1, 0))).is_err_and(|error| error.is_disk_full()));
-        check_series(&series(&store, id, "loss0"), 0, u64::try_from(logged).unwrap());
+        assert!(
+            store
+                .start_run(options(short_id(1, 0)))
+                .is_err_and(|error| error.is_disk_full())
+        );
+        check_series(
+            &series(&store, id, "loss0"),
+            0,
+            u64::try_from(logged).unwrap(),
+        );
         let folded = store.fold(None);
         assert!(folded.is_ok() || folded.is_err_and(|error| error.is_disk_full()));
         std::fs::remove_file(&filler).unwrap();

@@ -71,7 +71,10 @@ impl Model {
     /// - `is_copy`: whether no writer can be alive there
     pub(crate) fn check(&mut self, reader: &Reader, is_copy: bool) {
         let warnings = reader.warnings();
-        assert!(!warnings.iter().any(|text| text.contains("corrupt")), "{warnings:?}");
+        assert!(
+            !warnings.iter().any(|text| text.contains("corrupt")),
+            "{warnings:?}"
+        );
         let ids: Vec<RunId> = self.runs.keys().copied().collect();
         assert_eq!(reader.run_ids().unwrap(), ids);
         for (id, run) in &mut self.runs {
@@ -79,9 +82,7 @@ impl Model {
                 let query = SeriesQuery::default();
                 let have = reader.series(*id, metric, &query).unwrap();
                 learn_times(points, &have);
-                points.sort_by_key(|point| {
-                    (point.step, point.time_us, point.writer, point.order)
-                });
+                points.sort_by_key(|point| (point.step, point.time_us, point.writer, point.order));
                 assert_eq!(bits(&have), model_bits(points), "series {metric} of {id}");
                 check_range(reader, *id, metric, points);
             }
@@ -110,18 +111,29 @@ impl Model {
             let values: Vec<f64> = sorted
                 .iter()
                 .filter_map(|run| last(&self.runs[&run.id]))
-                .map(|value| if value.is_nan() { f64::NEG_INFINITY } else { value })
+                .map(|value| {
+                    if value.is_nan() {
+                        f64::NEG_INFINITY
+                    } else {
+                        value
+                    }
+                })
                 .collect();
             assert!(values.is_sorted_by(|a, b| a >= b), "{values:?}");
         }
         let key = "lr";
         if self.runs.values().any(|run| run.params.contains_key(key)) {
             let want = self.runs.iter().filter(|(_, run)| {
-                run.params.get(key).is_some_and(|values| values[0] == ParamValue::Int(1))
+                run.params
+                    .get(key)
+                    .is_some_and(|values| values[0] == ParamValue::Int(1))
             });
             let want: Vec<RunId> = want.map(|(id, _)| *id).collect();
             let found = ids(reader, "params.lr = 1", "params.lr");
-            assert!(want.iter().all(|id| found.contains(id)), "{want:?} in {found:?}");
+            assert!(
+                want.iter().all(|id| found.contains(id)),
+                "{want:?} in {found:?}"
+            );
         }
     }
 }
@@ -132,7 +144,12 @@ fn ids(reader: &Reader, filter: &str, sort: &str) -> Vec<RunId> {
         sort: vec![sort.to_owned()],
         limit: None,
     };
-    let mut ids: Vec<RunId> = reader.runs(&query).unwrap().iter().map(|run| run.id).collect();
+    let mut ids: Vec<RunId> = reader
+        .runs(&query)
+        .unwrap()
+        .iter()
+        .map(|run| run.id)
+        .collect();
     assert_eq!(reader.count(Some(filter)).unwrap(), ids.len());
     ids.sort_unstable();
     ids
@@ -150,7 +167,10 @@ fn learn_times(points: &mut [ModelPoint], have: &[Point]) {
 }
 
 fn bits(points: &[Point]) -> Vec<(i64, i64, u64)> {
-    points.iter().map(|point| (point.step, point.time_us, point.value.to_bits())).collect()
+    points
+        .iter()
+        .map(|point| (point.step, point.time_us, point.value.to_bits()))
+        .collect()
 }
 
 fn model_bits(points: &[ModelPoint]) -> Vec<(i64, i64, u64)> {
@@ -160,13 +180,20 @@ fn model_bits(points: &[ModelPoint]) -> Vec<(i64, i64, u64)> {
 
 fn check_range(reader: &Reader, id: RunId, metric: &str, points: &[ModelPoint]) {
     for (from, to) in [(Some(0), Some(2)), (None, Some(-1)), (Some(3), None)] {
-        let query = SeriesQuery { from_step: from, to_step: to };
+        let query = SeriesQuery {
+            from_step: from,
+            to_step: to,
+        };
         let have = reader.series(id, metric, &query).unwrap();
         let within = |point: &&ModelPoint| {
             from.is_none_or(|from| point.step >= from) && to.is_none_or(|to| point.step <= to)
         };
         let want: Vec<ModelPoint> = points.iter().filter(within).cloned().collect();
-        assert_eq!(bits(&have), model_bits(&want), "{metric} in {from:?}..={to:?}");
+        assert_eq!(
+            bits(&have),
+            model_bits(&want),
+            "{metric} in {from:?}..={to:?}"
+        );
     }
 }
 
@@ -183,12 +210,31 @@ impl ModelRun {
     }
 
     pub(crate) fn status(&self) -> Status {
-        if self.alive > 0 { Status::Running } else { self.told().0 }
+        if self.alive > 0 {
+            Status::Running
+        } else {
+            self.told().0
+        }
     }
 
     fn check(&self, run: &Run, is_copy: bool) {
-        let Run { id, info, status, end_us, params, param_conflicts, .. } = run;
-        let Run { metrics, tags, note, artifacts, reason, .. } = run;
+        let Run {
+            id,
+            info,
+            status,
+            end_us,
+            params,
+            param_conflicts,
+            ..
+        } = run;
+        let Run {
+            metrics,
+            tags,
+            note,
+            artifacts,
+            reason,
+            ..
+        } = run;
         assert_eq!(info.name, self.name);
         let (told, finish) = self.told();
         let want = if is_copy { told } else { self.status() };
@@ -205,11 +251,17 @@ impl ModelRun {
         let first = |values: &Vec<ParamValue>| values[0].clone();
         let other = |values: &Vec<ParamValue>| values.iter().find(|v| **v != values[0]).cloned();
         let all = self.params.iter();
-        assert_eq!(*params, all.clone().map(|(k, v)| (k.clone(), first(v))).collect());
+        assert_eq!(
+            *params,
+            all.clone().map(|(k, v)| (k.clone(), first(v))).collect()
+        );
         let conflicts = all.filter_map(|(k, v)| Some((k.clone(), other(v)?)));
         assert_eq!(*param_conflicts, conflicts.collect());
         assert_eq!((tags, note), (&self.tags, &self.note));
-        let paths: Vec<_> = artifacts.iter().map(|(path, a)| (path, a.blob, a.bytes)).collect();
+        let paths: Vec<_> = artifacts
+            .iter()
+            .map(|(path, a)| (path, a.blob, a.bytes))
+            .collect();
         let want = self.artifacts.iter().map(|(path, bytes)| {
             let hash = tracker::model::BlobId(*blake3::hash(bytes).as_bytes());
             (path, hash, bytes.len() as u64)
@@ -225,7 +277,9 @@ impl ModelRun {
 
     fn reason(&self, status: Status) -> Option<String> {
         let (_, finish) = self.told();
-        finish.and_then(|finish| finish.reason.clone()).filter(|_| status == Status::Failed)
+        finish
+            .and_then(|finish| finish.reason.clone())
+            .filter(|_| status == Status::Failed)
     }
 }
 
@@ -235,7 +289,10 @@ fn check_summary(summary: &Summary, points: &[ModelPoint], metric: &str) {
     let nan_count = values.iter().filter(|value| value.is_nan()).count();
     assert_eq!(summary.count, points.len() as u64, "{metric}");
     assert_eq!(summary.nan_count, nan_count as u64);
-    for (edge, point) in [(summary.first, points.first()), (summary.last, points.last())] {
+    for (edge, point) in [
+        (summary.first, points.first()),
+        (summary.last, points.last()),
+    ] {
         let have = edge.map(|edge| (edge.step, edge.stamp.time_us, edge.value.to_bits()));
         let want = point.map(|point| (point.step, point.time_us.unwrap(), point.value.to_bits()));
         assert_eq!(have, want, "an end of {metric}");
@@ -248,14 +305,26 @@ fn check_summary(summary: &Summary, points: &[ModelPoint], metric: &str) {
     let most = present()
         .max_by(|a, b| a.value.total_cmp(&b.value).then(b.step.cmp(&a.step)))
         .map(|point| key(point.value, point.step));
-    assert_eq!(summary.min.map(|min| key(min.value, min.step)), least, "min of {metric}");
-    assert_eq!(summary.max.map(|max| key(max.value, max.step)), most, "max of {metric}");
+    assert_eq!(
+        summary.min.map(|min| key(min.value, min.step)),
+        least,
+        "min of {metric}"
+    );
+    assert_eq!(
+        summary.max.map(|max| key(max.value, max.step)),
+        most,
+        "max of {metric}"
+    );
     check_moments(summary, &values, metric);
 }
 
 fn check_moments(summary: &Summary, values: &[f64], metric: &str) {
     let has = |infinity| values.contains(&infinity);
-    let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let finite: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .collect();
     let n = finite.len() as f64;
     let mean = match (has(f64::INFINITY), has(f64::NEG_INFINITY)) {
         (true, true) => Some(f64::NAN),
@@ -275,7 +344,12 @@ fn check_moments(summary: &Summary, values: &[f64], metric: &str) {
         (a, b) => a.is_none() && b.is_none(),
     };
     assert!(
-        near(summary.mean(), mean, 4.0 * f64::EPSILON, f64::EPSILON * size * 1e-12),
+        near(
+            summary.mean(),
+            mean,
+            4.0 * f64::EPSILON,
+            f64::EPSILON * size * 1e-12
+        ),
         "mean of {metric}: {:?}, want {mean:?}",
         summary.mean()
     );

@@ -19,11 +19,28 @@ pub(crate) enum Op {
     /// Adds an owner to a run.
     Resume { run: u8 },
     /// Logs now. The values are the model's, each of them once in a test.
-    Log { writer: u8, step: Step, metrics: Metrics },
+    Log {
+        writer: u8,
+        step: Step,
+        metrics: Metrics,
+    },
     /// Logs at a given time.
-    LogAt { writer: u8, step: Step, time: Time, metrics: Metrics, values: [Number; 5] },
+    LogAt {
+        writer: u8,
+        step: Step,
+        time: Time,
+        metrics: Metrics,
+        values: [Number; 5],
+    },
     /// Logs many points of one metric.
-    LogPoints { writer: u8, metric: u8, step: Step, time: Time, value: Number, many: bool },
+    LogPoints {
+        writer: u8,
+        metric: u8,
+        step: Step,
+        time: Time,
+        value: Number,
+        many: bool,
+    },
     /// Logs through a handle.
     Handle { writer: u8, first: u8, second: u8 },
     /// Sets something else.
@@ -31,17 +48,32 @@ pub(crate) enum Op {
     /// Syncs.
     Sync { writer: u8 },
     /// Ends a run through a writer.
-    Finish { writer: u8, failed: bool, reason: bool, end: Option<Time> },
+    Finish {
+        writer: u8,
+        failed: bool,
+        reason: bool,
+        end: Option<Time>,
+    },
     /// Ends a writer, not its run.
     Close { writer: u8 },
     /// Lets a writer go without a word, as an error in a training does.
     Drop { writer: u8 },
     /// A short command that logs and says something.
-    Command { run: u8, step: Step, metrics: Metrics, what: Option<Saying> },
+    Command {
+        run: u8,
+        step: Step,
+        metrics: Metrics,
+        what: Option<Saying>,
+    },
     /// A short command that ends a run.
     CommandFinish { run: u8, failed: bool },
     /// Adds a run that ended elsewhere; twice, for the second changes nothing.
-    Add { run: u8, points: Vec<(Step, Time, Number)>, metrics: Metrics, failed: bool },
+    Add {
+        run: u8,
+        points: Vec<(Step, Time, Number)>,
+        metrics: Metrics,
+        failed: bool,
+    },
     /// Opens the store anew.
     Reopen,
     /// Brings the index up to date.
@@ -146,7 +178,11 @@ impl Number {
                 f64::from_bits(sign | 0x7ff0_0000_0000_0001 | u64::from(bits) << 36)
             }
             Self::Infinity(negative) => {
-                if negative { f64::NEG_INFINITY } else { f64::INFINITY }
+                if negative {
+                    f64::NEG_INFINITY
+                } else {
+                    f64::INFINITY
+                }
             }
         }
     }

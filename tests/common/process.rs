@@ -14,7 +14,10 @@ const PART: &str = "TRACKER_TEST_PART";
 
 /// How often each test goes round.
 pub(crate) fn torture() -> u64 {
-    std::env::var("TRACKER_TORTURE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+    std::env::var("TRACKER_TORTURE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
 }
 
 /// Returns the part of this process with its arguments, if it has one.
@@ -47,7 +50,13 @@ impl Actor {
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits until it ends by itself, as it should.
@@ -75,7 +84,12 @@ pub(crate) struct Counter(fs::File);
 impl Counter {
     pub(crate) fn open(path: &Path) -> Self {
         let mut options = fs::OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(path);
+        let file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
         Self(file.unwrap())
     }
 
@@ -107,8 +121,11 @@ impl Random {
     /// Begins with `TRACKER_SEED`, or with the time.
     pub(crate) fn new(what: &str, round: u64) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.unwrap().as_nanos() as u64;
-        let given = std::env::var("TRACKER_SEED").ok().and_then(|text| text.parse().ok());
+        let now = now.unwrap();
+        let now = now.as_secs() << 32 | u64::from(now.subsec_nanos());
+        let given = std::env::var("TRACKER_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok());
         let seed = given.unwrap_or(now | 1);
         eprintln!("{what}, round {round}: TRACKER_SEED={seed}");
         Self(seed)

@@ -66,7 +66,10 @@ pub(crate) struct Real {
 
 pub(crate) fn run_id(number: u8) -> RunId {
     let number = number % RUNS;
-    RunId::new(1_700_000_000_000 + i64::from(number), [number.wrapping_mul(37); 16])
+    RunId::new(
+        1_700_000_000_000 + i64::from(number),
+        [number.wrapping_mul(37); 16],
+    )
 }
 
 impl Real {
@@ -94,24 +97,54 @@ impl Real {
             Op::Start { run, detached } => self.start(run_id(*run), *detached),
             Op::Join { run } => self.join(run_id(*run), false),
             Op::Resume { run } => self.join(run_id(*run), true),
-            Op::Log { writer, step, metrics } => {
+            Op::Log {
+                writer,
+                step,
+                metrics,
+            } => {
                 self.with(*writer, |real, open| real.log(open, *step, *metrics));
             }
-            Op::LogAt { writer, step, time, metrics, values } => {
-                self.with(*writer, |real, open| real.log_at(open, *step, *time, *metrics, *values));
+            Op::LogAt {
+                writer,
+                step,
+                time,
+                metrics,
+                values,
+            } => {
+                self.with(*writer, |real, open| {
+                    real.log_at(open, *step, *time, *metrics, *values);
+                });
             }
-            Op::LogPoints { writer, metric, step, time, value, many } => {
+            Op::LogPoints {
+                writer,
+                metric,
+                step,
+                time,
+                value,
+                many,
+            } => {
                 let points = many_points(*step, *time, *value, *many);
                 self.with(*writer, |real, open| {
                     real.log_points(open, op::metric(*metric), &points);
                 });
             }
-            Op::Handle { writer, first, second } => {
-                self.with(*writer, |real, open| real.log_by_handle(open, *first, *second));
+            Op::Handle {
+                writer,
+                first,
+                second,
+            } => {
+                self.with(*writer, |real, open| {
+                    real.log_by_handle(open, *first, *second);
+                });
             }
             Op::Say { writer, what } => self.with(*writer, |real, open| real.say(open, what)),
             Op::Sync { writer } => self.with(*writer, |_, open| open.writer.sync().unwrap()),
-            Op::Finish { writer, failed, reason, end } => {
+            Op::Finish {
+                writer,
+                failed,
+                reason,
+                end,
+            } => {
                 let reason = reason.then_some("why");
                 let end_us = end.map(Time::value_us);
                 if let Some(open) = self.take(*writer) {
@@ -129,11 +162,21 @@ impl Real {
                     self.let_go(open.run);
                 }
             }
-            Op::Command { run, step, metrics, what } => {
+            Op::Command {
+                run,
+                step,
+                metrics,
+                what,
+            } => {
                 self.command(run_id(*run), *step, *metrics, what.as_ref());
             }
             Op::CommandFinish { run, failed } => self.command_finish(run_id(*run), *failed),
-            Op::Add { run, points, metrics, failed } => {
+            Op::Add {
+                run,
+                points,
+                metrics,
+                failed,
+            } => {
                 self.add(run_id(*run), points, *metrics, *failed);
             }
             Op::Reopen => self.store = Store::open(self.store.path()).unwrap(),
@@ -166,15 +209,25 @@ impl Real {
             assert_eq!(*before, after, "a rebuild changed an answer");
         }
         assert!(self.store.check(&mut |_, _| {}).unwrap().is_sound());
-        let live = fs::read_dir(self.store.path().join("live")).unwrap().flatten();
+        let live = fs::read_dir(self.store.path().join("live"))
+            .unwrap()
+            .flatten();
         let live: Vec<_> = live.map(|entry| entry.file_name()).collect();
         assert!(
-            live.iter().all(|name| self.is_of_command(&name.to_string_lossy())),
+            live.iter()
+                .all(|name| self.is_of_command(&name.to_string_lossy())),
             "left in live: {live:?}"
         );
         // Segments of short commands wait a minute for the next one; settle them by hand.
-        for entry in fs::read_dir(self.store.path().join("live")).unwrap().flatten() {
-            fs::copy(entry.path(), self.merged.path().join("live").join(entry.file_name())).unwrap();
+        for entry in fs::read_dir(self.store.path().join("live"))
+            .unwrap()
+            .flatten()
+        {
+            fs::copy(
+                entry.path(),
+                self.merged.path().join("live").join(entry.file_name()),
+            )
+            .unwrap();
         }
         self.merge();
         self.model.check(&self.merged.reader().unwrap(), false);
@@ -183,7 +236,9 @@ impl Real {
     }
 
     fn is_of_command(&self, name: &str) -> bool {
-        self.commands.iter().any(|id| name.contains(&format!("-{id:016x}-")))
+        self.commands
+            .iter()
+            .any(|id| name.contains(&format!("-{id:016x}-")))
     }
 
     /// Everything that is told of all runs.
@@ -223,9 +278,16 @@ impl Real {
 
     fn merge(&mut self) {
         for part in ["journal", "blobs"] {
-            copy_folder(&self.store.path().join(part), &self.merged.path().join(part));
+            copy_folder(
+                &self.store.path().join(part),
+                &self.merged.path().join(part),
+            );
         }
-        self.merged.reader().unwrap().runs(&tracker::Query::default()).unwrap();
+        self.merged
+            .reader()
+            .unwrap()
+            .runs(&tracker::Query::default())
+            .unwrap();
         self.merged.fold(None).unwrap();
     }
 
@@ -255,7 +317,10 @@ impl Real {
     /// Finds the id of the writer that was just opened, by its file.
     fn learn_writer(&mut self, run: RunId) -> Option<u64> {
         let mut found = None;
-        for entry in fs::read_dir(self.store.path().join("live")).unwrap().flatten() {
+        for entry in fs::read_dir(self.store.path().join("live"))
+            .unwrap()
+            .flatten()
+        {
             let name = entry.file_name().into_string().unwrap();
             let mut parts = name.split(['-', '.']);
             if parts.next() == Some(&run.to_string()) {
@@ -275,7 +340,9 @@ impl Real {
             return id;
         }
         // It goes on in one of those that are there: in the one that it has locked.
-        let live = fs::read_dir(self.store.path().join("live")).unwrap().flatten();
+        let live = fs::read_dir(self.store.path().join("live"))
+            .unwrap()
+            .flatten();
         let mut held = live.filter(|entry| {
             let name = entry.file_name().into_string().unwrap();
             name.starts_with(&run.to_string())
@@ -301,7 +368,12 @@ impl Real {
         let writer = self.store.start_run(options).unwrap();
         let order = self.model.next();
         let opened = (!detached).then_some(order);
-        let run = ModelRun { name, detached, opened, ..ModelRun::default() };
+        let run = ModelRun {
+            name,
+            detached,
+            opened,
+            ..ModelRun::default()
+        };
         self.model.runs.insert(id, run);
         if detached {
             self.learn_command(id);
@@ -310,18 +382,33 @@ impl Real {
         self.push(id, writer, true, BTreeMap::new());
     }
 
-    fn push(&mut self, run: RunId, writer: RunWriter, is_owner: bool, params: BTreeMap<String, ParamValue>) {
+    fn push(
+        &mut self,
+        run: RunId,
+        writer: RunWriter,
+        is_owner: bool,
+        params: BTreeMap<String, ParamValue>,
+    ) {
         let id = self.learn_writer(run).unwrap();
         self.run(run).alive += 1;
-        self.writers.push(Open { writer, run, id, is_owner, params });
+        self.writers.push(Open {
+            writer,
+            run,
+            id,
+            is_owner,
+            params,
+        });
     }
 
     fn join(&mut self, id: RunId, is_owner: bool) {
         if self.writers.len() >= WRITERS_MAX {
             return;
         }
-        let joined =
-            if is_owner { self.store.resume_run(id) } else { self.store.join_run(id) };
+        let joined = if is_owner {
+            self.store.resume_run(id)
+        } else {
+            self.store.join_run(id)
+        };
         let Some(run) = self.model.runs.get(&id) else {
             assert!(matches!(joined, Err(Error::NotFound { .. })));
             return;
@@ -331,8 +418,13 @@ impl Real {
             assert!(matches!(joined, Err(Error::Ended(_))));
             return;
         }
-        let Ok(writer) = joined else { return assert!(run.blurred) };
-        let params = run.params.iter().map(|(key, values)| (key.clone(), values[0].clone()));
+        let Ok(writer) = joined else {
+            return assert!(run.blurred);
+        };
+        let params = run
+            .params
+            .iter()
+            .map(|(key, values)| (key.clone(), values[0].clone()));
         let params = params.collect();
         let order = self.model.next();
         if is_owner {
@@ -341,10 +433,27 @@ impl Real {
         self.push(id, writer, is_owner, params);
     }
 
-    fn add_point(&mut self, open: &Open, metric: &str, step: i64, time_us: Option<i64>, value: f64) {
+    fn add_point(
+        &mut self,
+        open: &Open,
+        metric: &str,
+        step: i64,
+        time_us: Option<i64>,
+        value: f64,
+    ) {
         let order = self.model.next();
-        let point = ModelPoint { step, time_us, value, writer: open.id, order };
-        self.run(open.run).series.entry(metric.to_owned()).or_default().push(point);
+        let point = ModelPoint {
+            step,
+            time_us,
+            value,
+            writer: open.id,
+            order,
+        };
+        self.run(open.run)
+            .series
+            .entry(metric.to_owned())
+            .or_default()
+            .push(point);
     }
 
     fn log(&mut self, open: &mut Open, step: Step, metrics: Metrics) {
@@ -360,7 +469,14 @@ impl Real {
         }
     }
 
-    fn log_at(&mut self, open: &mut Open, step: Step, time: Time, metrics: Metrics, values: [Number; 5]) {
+    fn log_at(
+        &mut self,
+        open: &mut Open,
+        step: Step,
+        time: Time,
+        metrics: Metrics,
+        values: [Number; 5],
+    ) {
         let values = values.into_iter().map(Number::value);
         let values: Vec<(&str, f64)> = metrics.names().zip(values).collect();
         let (step, time_us) = (step.value(), time.value_us());
@@ -424,13 +540,21 @@ impl Real {
                 set.unwrap();
                 open.params.insert(key.to_owned(), value.clone());
                 let key = key.to_owned();
-                self.run(open.run).params.entry(key).or_default().push(value);
+                self.run(open.run)
+                    .params
+                    .entry(key)
+                    .or_default()
+                    .push(value);
             }
         }
     }
 
     fn finish(&mut self, open: Open, failed: bool, reason: Option<&str>, end_us: Option<i64>) {
-        let status = if failed { Status::Failed } else { Status::Completed };
+        let status = if failed {
+            Status::Failed
+        } else {
+            Status::Completed
+        };
         open.writer.finish(status, reason, end_us).unwrap();
         self.let_go(open.run);
         self.finished(open.run, status, reason, end_us);
@@ -439,7 +563,12 @@ impl Real {
     fn finished(&mut self, run: RunId, status: Status, reason: Option<&str>, end_us: Option<i64>) {
         let order = self.model.next();
         let reason = reason.map(str::to_owned);
-        self.run(run).finished = Some(ModelFinish { order, status, reason, end_us });
+        self.run(run).finished = Some(ModelFinish {
+            order,
+            status,
+            reason,
+            end_us,
+        });
     }
 
     /// Opens a short command, if the run takes one.
@@ -451,30 +580,49 @@ impl Real {
             assert!(matches!(joined, Err(Error::Ended(_))));
             return None;
         }
-        let params = run.params.iter().map(|(key, values)| (key.clone(), values[0].clone()));
+        let params = run
+            .params
+            .iter()
+            .map(|(key, values)| (key.clone(), values[0].clone()));
         let params = params.collect();
         let writer = joined.ok()?;
         let writer_id = self.learn_command(id);
-        Some(Open { writer, run: id, id: writer_id, is_owner: false, params })
+        Some(Open {
+            writer,
+            run: id,
+            id: writer_id,
+            is_owner: false,
+            params,
+        })
     }
 
     fn command(&mut self, id: RunId, step: Step, metrics: Metrics, what: Option<&Saying>) {
-        let Some(mut open) = self.open_command(id) else { return };
+        let Some(mut open) = self.open_command(id) else {
+            return;
+        };
         self.log(&mut open, step, metrics);
         if let Some(what) = what {
             self.say(&mut open, what);
         }
         if step.value() % 3 == 0 {
             let numbers: Vec<&str> = metrics.names().collect();
-            let at = |name| op::METRICS.iter().position(|other| *other == name).unwrap() as u8;
-            self.log_by_handle(&mut open, at(numbers[0]), at(numbers[numbers.len() - 1]) + 1);
+            let at = |name| op::METRICS.iter().position(|other| *other == name).unwrap();
+            let (first, last) = (at(numbers[0]), at(numbers[numbers.len() - 1]));
+            let number = |at: usize| u8::try_from(at).unwrap();
+            self.log_by_handle(&mut open, number(first), number(last + 1));
         }
         open.writer.close().unwrap();
     }
 
     fn command_finish(&mut self, id: RunId, failed: bool) {
-        let Some(open) = self.open_command(id) else { return };
-        let status = if failed { Status::Failed } else { Status::Completed };
+        let Some(open) = self.open_command(id) else {
+            return;
+        };
+        let status = if failed {
+            Status::Failed
+        } else {
+            Status::Completed
+        };
         open.writer.finish(status, Some("by hand"), None).unwrap();
         self.finished(id, status, Some("by hand"), None);
     }
@@ -482,16 +630,32 @@ impl Real {
     fn add(&mut self, id: RunId, points: &[(Step, Time, Number)], metrics: Metrics, failed: bool) {
         let known = self.model.runs.get(&id).cloned();
         let name = format!("run {}", id.short());
-        let status = if failed { Status::Failed } else { Status::Completed };
-        let info = RunInfo { name: name.clone(), start_us: Some(7), ..RunInfo::default() };
-        let points: Vec<Point> = points.iter().map(|(step, time, value)| Point {
-            step: step.value(),
-            time_us: time.value_us(),
-            value: value.value(),
-        }).collect();
+        let status = if failed {
+            Status::Failed
+        } else {
+            Status::Completed
+        };
+        let info = RunInfo {
+            name: name.clone(),
+            start_us: Some(7),
+            ..RunInfo::default()
+        };
+        let points: Vec<Point> = points
+            .iter()
+            .map(|(step, time, value)| Point {
+                step: step.value(),
+                time_us: time.value_us(),
+                value: value.value(),
+            })
+            .collect();
         let names: BTreeSet<&str> = metrics.names().collect();
         // Axes that are shared and axes that are not.
-        let series = |(at, name): (usize, &&str)| (name.to_string(), points[at.min(points.len()) / 2..].to_vec());
+        let series = |(at, name): (usize, &&str)| {
+            (
+                name.to_string(),
+                points[at.min(points.len()) / 2..].to_vec(),
+            )
+        };
         let ended = EndedRun {
             info,
             status: Some(status),
@@ -513,7 +677,11 @@ impl Real {
         assert!(self.store.add_run(id, &ended).unwrap());
         let writer = self.learn_writer(id).unwrap();
         assert!(!self.store.add_run(id, &ended).unwrap());
-        let mut run = ModelRun { name, note: ended.note, ..ModelRun::default() };
+        let mut run = ModelRun {
+            name,
+            note: ended.note,
+            ..ModelRun::default()
+        };
         run.params.insert("lr".to_owned(), vec![ParamValue::Int(1)]);
         run.tags.insert("model".to_owned(), "x".to_owned());
         for (name, points) in ended.series.iter().filter(|(_, points)| !points.is_empty()) {
