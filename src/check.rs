@@ -10,9 +10,12 @@ use crate::blob::Blobs;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fold::ChunkRow;
 use crate::fold::Folder;
+use crate::fold::MemoryRun;
 use crate::fold::Progress;
 use crate::fold::SLOWED_TAG;
+use crate::fold::fold_segment;
 use crate::index::Opened;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
@@ -23,7 +26,10 @@ use crate::journal::files::LiveKind;
 use crate::journal::rows;
 use crate::journal::sealed::Sealed;
 use crate::model::BlobId;
+use crate::model::Run;
 use crate::model::RunId;
+use crate::model::Sum;
+use crate::model::Summary;
 use crate::query::Query;
 use crate::query::Reader;
 use crate::sys::Open;
@@ -302,7 +308,7 @@ fn compare_index(
         Opened::Foreign(why) | Opened::Damaged(why) => return Ok(vec![why]),
     };
     let mut found = reader.warnings().to_vec();
-    match compare(&snapshot, sealed, &mut found) {
+    match compare(folder, &snapshot, sealed, &mut found) {
         Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
         compared => compared?,
     }
@@ -321,11 +327,12 @@ fn compare_index(
 }
 
 fn compare(
+    folder: &Folder<'_>,
     snapshot: &Snapshot,
     sealed: &[(SegmentId, [u8; 32])],
     found: &mut Vec<String>,
 ) -> Result<()> {
-    let mut folded = BTreeMap::new();
+    let mut indexed = BTreeMap::new();
     let ids = snapshot.run_ids()?;
     for segment in snapshot.segments(0..=u32::MAX)? {
         let RunNumber(number) = segment.run;
@@ -335,19 +342,77 @@ fn compare(
                 writer: segment.writer,
                 seq: segment.seq,
             };
-            folded.insert(id, segment.segment.hash);
+            indexed.insert(id, segment.segment.hash);
         }
     }
+    let mut runs: BTreeMap<RunId, Vec<SegmentId>> = BTreeMap::new();
     for (id, hash) in sealed {
-        match folded.remove(id) {
-            Some(known) if known == *hash => {}
+        match indexed.remove(id) {
+            Some(known) if known == *hash => runs.entry(id.run).or_default().push(*id),
             Some(_) => found.push(format!("segment {} was folded from other bytes", id.stem())),
             None => {} // a reader finds it, and the next fold takes it in
         }
     }
-    let gone = folded
+    let gone = indexed
         .keys()
         .map(|id| format!("segment {} is gone from the journal", id.stem()));
     found.extend(gone);
+    let gone: BTreeSet<RunId> = indexed.keys().map(|id| id.run).collect();
+    for (number, run) in (0..).map(RunNumber).zip(&ids) {
+        let segments = runs.get(run).map(Vec::as_slice).unwrap_or_default();
+        if !gone.contains(run) && !is_as_folded(folder, snapshot, *run, number, segments)? {
+            found.push(format!("run {run} is not as its segments say"));
+        }
+    }
     Ok(())
+}
+
+/// Whether the index tells of a run what its folded segments tell.
+fn is_as_folded(
+    folder: &Folder<'_>,
+    snapshot: &Snapshot,
+    run: RunId,
+    number: RunNumber,
+    segments: &[SegmentId],
+) -> Result<bool> {
+    let mut text = |name| Ok(snapshot.text(name)?.unwrap_or_default());
+    let have = MemoryRun::load(snapshot, number, &mut text)?.into_run(run, None);
+    let mut want = MemoryRun::default();
+    for id in segments {
+        let file = folder
+            .folders
+            .sys
+            .open(&folder.folders.settled(id), Open::Read)?;
+        let sealed = Sealed::open(file.into(), id)?;
+        let series = sealed
+            .footer
+            .metrics
+            .iter()
+            .map(|(name, part)| (name.as_str(), part));
+        fold_segment(&mut want, id, &sealed.events()?, series)?;
+    }
+    for (name, summary) in snapshot.series(number)? {
+        let mut rows = 0;
+        for chunk in snapshot.chunks(number, name, i64::MIN..=i64::MAX)? {
+            let chunk = chunk?;
+            let chunk = ChunkRow::decode(&chunk.bytes)
+                .map_err(|why| Damage::new(snapshot.path(), 0, "chunk", why.0))?;
+            rows += u64::from(chunk.rows);
+        }
+        if rows != summary.count {
+            return Ok(false);
+        }
+    }
+    Ok(told(have) == told(want.into_run(run, None)))
+}
+
+/// All that is told of a run. How a sum is split in two parts depends on the order of folding.
+fn told(mut run: Run) -> String {
+    let moments = |summary: &mut Summary| {
+        let moments = (summary.mean(), summary.std());
+        (summary.sum, summary.sum_of_squares) = (Sum::default(), Sum::default());
+        moments
+    };
+    let moments: Vec<_> = run.metrics.values_mut().map(moments).collect();
+    format!("{run:?} {moments:?}")
 }

@@ -545,5 +545,9 @@ fn parse_format(line: &str, path: &Path) -> Result<String> {
             path: path.to_owned(),
         });
     }
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if found == 0 || !is_id || words.next().is_some() {
+        return Err(damaged().into());
+    }
     Ok(id.to_owned())
 }

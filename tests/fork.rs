@@ -133,7 +133,7 @@ fn part_log(store: &Store) {
         ));
         run.param("workers", ParamValue::Int(1)).unwrap();
         run.tag("from", "child").unwrap();
-        run.artifact_bytes("child.txt", &[1; 300_000]).unwrap();
+        run.artifact_bytes("child.txt", &vec![1; 300_000]).unwrap();
         wait(fork(|| {
             log(&run, "grandchild", 0..10);
             run.sync().unwrap();
@@ -199,12 +199,12 @@ fn part_storm(store: &Store) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut step = 0;
+            let mut next = 0;
             while !stop.load(Ordering::Relaxed) {
-                log(&run, "m", step..step + 1_000);
-                step += 1_000;
+                log(&run, "m", next..next + 1_000);
+                next += 1_000;
             }
-            run.tag("steps", &step.to_string()).unwrap();
+            run.tag("steps", &next.to_string()).unwrap();
         });
         scope.spawn(|| {
             for n in 0.. {
@@ -213,13 +213,13 @@ fn part_storm(store: &Store) {
                 }
                 run.param(&format!("p{}", n % 500), ParamValue::Int(n % 500))
                     .unwrap();
-                run.artifact_bytes("a.bin", &[0; 200_000]).unwrap();
+                run.artifact_bytes("a.bin", &vec![0; 200_000]).unwrap();
             }
         });
         for n in 0..20 * i64::try_from(torture()).unwrap() {
             let pid = fork(|| {
                 log(&run, "child", n * 100..(n + 1) * 100);
-                run.artifact_bytes("b.bin", &[1; 200_000]).unwrap();
+                run.artifact_bytes("b.bin", &vec![1; 200_000]).unwrap();
                 copy(&run).close().unwrap();
             });
             std::thread::sleep(Duration::from_millis(5));

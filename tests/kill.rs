@@ -323,7 +323,10 @@ fn a_reader_sees_what_was_logged_a_moment_ago_by_each_of_four_processes() {
             };
             let late = reader.series(*id, "loss0", &late).unwrap();
             assert_eq!(run.metrics["loss0"].count, told + late.len() as u64);
-            assert!(late.iter().all(|point| point.value == value(point.step, 0)));
+            assert!(
+                late.iter()
+                    .all(|point| point.value.to_bits() == value(point.step, 0).to_bits())
+            );
         }
     }
     for (actor, counter, id) in &mut actors {

@@ -3,11 +3,12 @@
 //! Also: a copy of a store in use, another store that gets its files bit by bit, and an index made
 //! anew give the same answers. Two seconds by default; `TRACKER_TORTURE=N` takes N times as long.
 
+#[expect(dead_code, reason = "the fuzzer and other tests use the rest")]
 mod common;
 
 use arbitrary::Unstructured;
-use common::Op;
-use common::Real;
+use common::op::Op;
+use common::real::Real;
 
 /// How often each test goes round.
 fn torture() -> u64 {

@@ -37,6 +37,7 @@ mod tables;
 mod tests;
 mod write;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -47,6 +48,7 @@ use redb::Builder;
 use redb::ConcurrencyMode;
 use redb::Database;
 use redb::ReadableTable;
+use redb::TableHandle;
 use redb::WriteTransaction;
 
 pub use columns::Attribute;
@@ -277,7 +279,17 @@ impl Index {
 
     /// Writes into a new file which file it is; in another, checks it.
     fn prove(&self, txn: &WriteTransaction) -> Result<(), Failure> {
-        let is_new = txn.list_tables()?.next().is_none();
+        let there: BTreeSet<String> = txn
+            .list_tables()?
+            .map(|table| table.name().to_owned())
+            .collect();
+        let is_new = there.is_empty();
+        // redb would make a missing table anew. Without SEGMENTS all would be folded twice.
+        let names = tables::names();
+        let missing = names.iter().find(|name| !there.contains(*name));
+        if let Some(missing) = missing.filter(|_| !is_new) {
+            return Err(Failure::Damaged(format!("table {missing:?} is missing")));
+        }
         let mut meta = txn.open_table(tables::META)?;
         if !is_new {
             return match self.foreign(&meta)? {

@@ -13,6 +13,7 @@
 //! Versions: 1, the first.
 
 use redb::TableDefinition;
+use redb::TableHandle;
 
 /// Version of all tables and rows together.
 pub(super) const FORMAT: u32 = 1;
@@ -92,3 +93,28 @@ pub(super) const COLUMN_PAGES: TableDefinition<(u64, u32), &[u8]> =
 ///
 /// They hide what the pages say of the same run and column.
 pub(super) const RECENT_CELLS: TableDefinition<u32, &[u8]> = TableDefinition::new("recent_cells");
+
+/// Names of all tables: a file has all of them or none.
+pub(super) fn names() -> [String; 18] {
+    [
+        META.name(),
+        RUN_IDS.name(),
+        RUN_ID_PAGES.name(),
+        RUNS.name(),
+        PARAMS.name(),
+        TAGS.name(),
+        ARTIFACTS.name(),
+        SERIES.name(),
+        CHUNKS.name(),
+        AXES.name(),
+        SEGMENTS.name(),
+        FOLDERS.name(),
+        BLOBS.name(),
+        NAMES.name(),
+        NAME_TEXTS.name(),
+        COLUMNS.name(),
+        COLUMN_PAGES.name(),
+        RECENT_CELLS.name(),
+    ]
+    .map(str::to_owned)
+}

@@ -6,6 +6,7 @@ use super::files::Folders;
 use super::files::SegmentId;
 use super::rows;
 use super::sealed;
+use super::sealed::Sealed;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
@@ -84,8 +85,8 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     if !still_names(folders, &path, &*file)? {
         return Ok(Recovered::Gone); // another was faster
     }
-    let exists = |path: &std::path::Path| folders.sys.stat(path).is_ok();
-    if exists(&folders.sealed(id)) || exists(&folders.settled(id)) {
+    if is_sealed(folders, id, &folders.sealed(id))? || is_sealed(folders, id, &folders.settled(id))?
+    {
         folders.sys.remove(&path)?; // its maker died between the two names
         return Ok(Recovered::Gone);
     }
@@ -93,6 +94,19 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
         Ok(_) => Ok(Recovered::Sealed),
         Err(Error::Corrupt(damage)) => Ok(Recovered::Damaged(*damage)),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether a sealed file stands there whole. One that was damaged since is made again from its
+/// rows, while they are there.
+fn is_sealed(folders: &Folders, id: &SegmentId, path: &std::path::Path) -> Result<bool> {
+    let file = match folders.sys.open(path, Open::Read) {
+        Err(error) if error.is_missing() => return Ok(false),
+        file => file?,
+    };
+    match Sealed::open(file.into(), id).and_then(|sealed| sealed.verify()) {
+        Err(Error::Corrupt(_)) => Ok(false),
+        verified => verified.map(|()| true),
     }
 }
 

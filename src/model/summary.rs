@@ -137,7 +137,7 @@ impl Summary {
         if self.first.is_none_or(|first| edge.key() < first.key()) {
             self.first = Some(edge);
         }
-        // Also at the same place: of a metric twice in one step the later one is read last.
+        // Also at the same place: a metric may come twice in a step, and the later is read last.
         if self.last.is_none_or(|last| edge.key() >= last.key()) {
             self.last = Some(edge);
         }

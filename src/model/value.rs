@@ -328,6 +328,9 @@ mod tests {
         for depth in [NESTING_MAX + 1, 500_000] {
             assert!(decode(depth).is_err(), "{depth}");
         }
-        assert!(decode(NESTING_MAX).is_ok(), "an error leaves no depth behind");
+        assert!(
+            decode(NESTING_MAX).is_ok(),
+            "an error leaves no depth behind"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! One list of things to do with a store ([`Op`]), a memory that knows what must come of them
+//! One list of things to do with a store ([`op`]), a memory that knows what must come of them
 //! ([`model`]), and the store itself under the same list ([`real`]).
 //!
 //! The property test, the fuzzer and named tests of what they found share it. Runs have fixed ids,
@@ -9,6 +9,3 @@ pub(crate) mod op;
 #[cfg(unix)]
 pub(crate) mod process;
 pub(crate) mod real;
-
-pub(crate) use op::Op;
-pub(crate) use real::Real;

@@ -121,7 +121,8 @@ impl Random {
     /// Begins with `TRACKER_SEED`, or with the time.
     pub(crate) fn new(what: &str, round: u64) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.unwrap().as_nanos() as u64;
+        let now = now.unwrap();
+        let now = now.as_secs() << 32 | u64::from(now.subsec_nanos());
         let given = std::env::var("TRACKER_SEED")
             .ok()
             .and_then(|text| text.parse().ok());
