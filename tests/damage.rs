@@ -86,11 +86,11 @@ impl Subject {
             let run = start(&store, number);
             log_some(&run, i64::from(number));
             run.artifact_bytes("model.pt", &[number; 300]).unwrap();
+            let rank = store.join_run(id(number)).unwrap();
+            rank.log_at(100, 100, &[("loss", 1.5)]).unwrap();
+            rank.close().unwrap();
             run.finish(Status::Completed, None, None).unwrap();
         }
-        let run = store.join_run(id(0)).unwrap();
-        run.log_at(100, 100, &[("loss", 1.5)]).unwrap();
-        run.close().unwrap();
         store.rebuild(&mut |_, _| {}).unwrap();
         // One that died: its rows as they were, without the room that was left in them.
         let run = start(&store, 2);
@@ -127,7 +127,8 @@ impl Subject {
             series: vec![("loss".to_owned(), points.collect())],
             ..EndedRun::default()
         };
-        assert!(store.add_run(id(3), &ended).unwrap());
+        let reader = store.reader().unwrap();
+        assert!(store.add_run(&reader, id(3), &ended).unwrap().is_some());
         let (right, warnings) = answers(&path).unwrap();
         assert_eq!((right.len(), warnings), (4, Vec::new()));
         Self {

@@ -124,7 +124,7 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     }
     match path.strip_prefix("src/") {
         Some(inner) if !(inner.ends_with("tests.rs") || inner.contains("/tests/")) => {
-            found.extend(misplaced(inner, text))
+            found.extend(misplaced(inner, text));
         }
         _ => {}
     }

@@ -395,7 +395,6 @@ mod tests {
                 name: format!("run-{id}"),
                 ..RunInfo::default()
             },
-            has_started: true,
             status: Status::Completed,
             end_us: None,
             params: BTreeMap::from([

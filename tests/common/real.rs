@@ -114,7 +114,7 @@ impl Real {
                 values,
             } => {
                 self.with(*writer, |real, open| {
-                    real.log_at(open, *step, *time, *metrics, *values)
+                    real.log_at(open, *step, *time, *metrics, *values);
                 });
             }
             Op::LogPoints {
@@ -136,7 +136,7 @@ impl Real {
                 second,
             } => {
                 self.with(*writer, |real, open| {
-                    real.log_by_handle(open, *first, *second)
+                    real.log_by_handle(open, *first, *second);
                 });
             }
             Op::Say { writer, what } => self.with(*writer, |real, open| real.say(open, what)),
@@ -637,7 +637,10 @@ impl Real {
         }
         if step.value() % 3 == 0 {
             let numbers: Vec<&str> = metrics.names().collect();
-            let at = |name| op::METRICS.iter().position(|other| *other == name).unwrap() as u8;
+            let at = |name| {
+                let at = op::METRICS.iter().position(|other| *other == name);
+                u8::try_from(at.unwrap()).unwrap()
+            };
             self.log_by_handle(
                 &mut open,
                 at(numbers[0]),
