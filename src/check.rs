@@ -35,6 +35,9 @@ use crate::query::Reader;
 use crate::sys::Open;
 use crate::sys::Stat;
 
+/// How often an index that is busy is asked again.
+const INDEX_TRIES: usize = 40;
+
 /// What a check found.
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
@@ -152,7 +155,6 @@ pub(crate) fn stat(
 pub(crate) fn check(
     folder: &Folder<'_>,
     blobs: &Blobs,
-    reader: &Reader,
     progress: Progress<'_>,
 ) -> Result<CheckReport> {
     let folders = folder.folders;
@@ -222,7 +224,7 @@ pub(crate) fn check(
             .push((damage, owners.into_iter().collect()));
     }
     let mut report = walk.report;
-    report.index = compare_index(folder, reader, &sealed)?;
+    report.index = compare_index(folder, &sealed)?;
     Ok(report)
 }
 
@@ -294,10 +296,17 @@ impl Walk<'_> {
 /// Tells what of the index is not as the sealed files say.
 fn compare_index(
     folder: &Folder<'_>,
-    reader: &Reader,
     sealed: &[(SegmentId, [u8; 32])],
 ) -> Result<Vec<String>> {
-    let snapshot = match folder.index.read()? {
+    // A reader has no time to wait for a busy machine; a check has.
+    let mut opened = folder.index.read()?;
+    for _ in 1..INDEX_TRIES {
+        if !matches!(opened, Opened::Busy) {
+            break;
+        }
+        opened = folder.index.read()?;
+    }
+    let snapshot = match opened {
         Opened::Reader(snapshot) => snapshot,
         Opened::Missing if sealed.is_empty() => return Ok(Vec::new()),
         Opened::Missing => return Ok(vec!["there is none".to_owned()]),
@@ -307,7 +316,7 @@ fn compare_index(
         Opened::Busy => return Ok(vec!["it did not answer in time".to_owned()]),
         Opened::Foreign(why) | Opened::Damaged(why) => return Ok(vec![why]),
     };
-    let mut found = reader.warnings().to_vec();
+    let mut found = Vec::new();
     match compare(folder, &snapshot, sealed, &mut found) {
         Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
         compared => compared?,

@@ -455,7 +455,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] when the folders cannot be listed.
     pub fn check(&self, progress: Progress<'_>) -> Result<CheckReport> {
-        check::check(&self.folder(), &self.0.blobs, &self.reader()?, progress)
+        check::check(&self.folder(), &self.0.blobs, progress)
     }
 
     /// Measures the store.
