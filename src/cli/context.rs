@@ -35,8 +35,8 @@ const FOLD_BUDGET: Duration = Duration::from_millis(200);
 pub(crate) struct Global {
     /// Folder of the store
     ///
-    /// Without it the store is $`TRACKER_STORE`, else the nearest `.tracker` in this folder or one
-    /// above it. Where there is none, `run`, `start` and `import` make `.tracker` here.
+    /// Without it the store is `$TRACKER_STORE`, else the nearest `.tracker` in this folder or one
+    /// above it. Where there is none, `run`, `start`, `import` and `demo` make `.tracker` here.
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
 

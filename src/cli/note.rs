@@ -10,7 +10,8 @@ use super::fail::Outcome;
 
 /// Write the note of a run
 ///
-/// The text replaces the note that was there; the run may have ended. With `-` it is read from standard input.
+/// The text replaces the note that was there; the run may have ended. With `-` it is read from
+/// standard input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 written, 1 failed, 2 called wrongly

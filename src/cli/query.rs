@@ -13,12 +13,12 @@ use tracker::query::filter::Field;
 
 /// Find runs by their params, metrics and tags
 ///
-/// A filter compares fields: params.NAME, metrics.NAME (its last value), tags.NAME, and name, id,
-/// experiment, author, status, start, end, duration, note. Between them and, or, not and
-/// parentheses; =, !=, <, <=, >, >=, in, like, ~ (a regular expression), is null. Functions look at
-/// a whole series: min, max, mean, first, last, count, and part of one:
-/// last(metrics.loss where step < 1000). Names with blanks go in double quotes, texts in single
-/// ones.
+/// A filter compares fields: params.NAME, metrics.NAME (its last value), tags.NAME, and id, name,
+/// experiment, author, status, start, end, duration, note. A bare NAME is the param, metric or tag
+/// that has it. Between them and, or, not and parentheses; =, !=, <, <=, >, >=, in, between, like,
+/// ~ (a regular expression), is null. Functions look at a whole series: min, max, mean, std, first,
+/// last, count, `nan_count`, argmin, argmax. Names with blanks go in double quotes, texts in single
+/// ones; dates are '2024-01-15', durations 90s, 1h30m, 7d.
 ///
 /// The table shows the fields that filter and sort speak of.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,8 @@ use tracker::query::filter::Field;
 Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
 
 Examples:
-  tracker query 'metrics.val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'status = \"failed\" and start > now - 7d'
   tracker query 'min(metrics.loss) < 0.1 or tags.stage = \"candidate\"' --sort -metrics.val/acc
   tracker query 'start > 2024-01-15 and duration > 1h' --columns name,lr,'min(metrics.loss)'")]
 pub(crate) struct QueryArgs {
@@ -69,10 +70,7 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
         let asked = columns.contains(&id);
         Some([if asked { vec![] } else { vec![id] }, columns].concat())
     } else if people {
-        let asked = reader.fields(&query)?.into_iter().map(RunColumn::Field);
-        let status = std::iter::once(RunColumn::attribute(Attribute::Status));
-        let start = std::iter::once(RunColumn::attribute(Attribute::Start));
-        Some(listing::with_names(status.chain(asked).chain(start)))
+        Some(asked_about(&reader.fields(&query)?, &runs))
     } else {
         None
     };
@@ -81,6 +79,19 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     }
     listing::print(ctx, &reader, &runs, columns.as_deref())?;
     Ok(0)
+}
+
+/// What a table shows by itself: how the runs stand and what was asked about.
+fn asked_about(fields: &[Field], runs: &[Run]) -> Vec<RunColumn> {
+    let asked = fields.iter().cloned().map(RunColumn::Field);
+    let is_attribute = |field: &Field| matches!(field, Field::Attribute(_));
+    if fields.iter().all(is_attribute) {
+        // Of when and by whom they were run: how they did is as in any list.
+        return listing::with_names(listing::usual_columns(runs).into_iter().chain(asked));
+    }
+    let status = std::iter::once(RunColumn::attribute(Attribute::Status));
+    let start = std::iter::once(RunColumn::attribute(Attribute::Start));
+    listing::with_names(status.chain(asked).chain(start))
 }
 
 /// Says which columns nobody has: a name mistyped looks like a value not there.

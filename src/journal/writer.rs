@@ -114,13 +114,15 @@ impl Writer {
             }
             let rows = rows::read(&*file, &left.id)?;
             let len = usize::try_from(rows.len).unwrap_or(usize::MAX);
+            // In a copy of the store on another machine both would go on in a file of one name.
             let is_ours = rows.events.first().is_some_and(|first| {
                 matches!(
                     &first.event,
                     Event::WriterOpened {
                         role: Role::Command,
-                        ..
-                    }
+                        process,
+                    } if process.host == options.process.host
+                        && process.boot_id == options.process.boot_id
                 )
             });
             // A name may have been told after one with a higher number, or never been used.

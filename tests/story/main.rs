@@ -7,6 +7,7 @@
 mod bad_input;
 mod harness;
 mod killed;
+mod live;
 mod log_and_read;
 mod merging;
 mod programs;

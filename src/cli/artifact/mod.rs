@@ -34,7 +34,8 @@ enum ArtifactCommand {
 
 /// Store files or folders as artifacts of a run
 ///
-/// A folder is stored with all files in it; the run may have ended. When the command ends the bytes are safe on the disk.
+/// A folder is stored with all files in it; the run may have ended. When the command ends the bytes
+/// are safe on the disk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 stored, 1 failed, 2 called wrongly
