@@ -188,7 +188,7 @@ pub(crate) fn check(
         progress,
         named: BTreeMap::new(),
     };
-    let mut sealed = Vec::new();
+    let (mut sealed, mut damaged) = (Vec::new(), BTreeSet::new());
     for (id, path) in files {
         let bytes = len(&path);
         let is_rows = path.extension().is_some_and(|ending| ending == "seg");
@@ -198,6 +198,9 @@ pub(crate) fn check(
             walk.sealed(folders, &id, &path)
                 .map(|file| sealed.extend(file))
         };
+        if matches!(checked, Err(Error::Corrupt(_))) {
+            damaged.insert(id);
+        }
         walk.found(checked, id.run)?;
         walk.advance(bytes);
     }
@@ -224,7 +227,7 @@ pub(crate) fn check(
             .push((damage, owners.into_iter().collect()));
     }
     let mut report = walk.report;
-    report.index = compare_index(folder, &sealed)?;
+    report.index = compare_index(folder, &sealed, &damaged)?;
     Ok(report)
 }
 
@@ -294,7 +297,13 @@ impl Walk<'_> {
 }
 
 /// Tells what of the index is not as the sealed files say.
-fn compare_index(folder: &Folder<'_>, sealed: &[(SegmentId, [u8; 32])]) -> Result<Vec<String>> {
+///
+/// - `damaged`: segments of which that cannot be told; they are no fault of the index
+fn compare_index(
+    folder: &Folder<'_>,
+    sealed: &[(SegmentId, [u8; 32])],
+    damaged: &BTreeSet<SegmentId>,
+) -> Result<Vec<String>> {
     // A reader has no time to wait for a busy machine; a check has.
     let mut opened = folder.index.read()?;
     for _ in 1..INDEX_TRIES {
@@ -314,7 +323,7 @@ fn compare_index(folder: &Folder<'_>, sealed: &[(SegmentId, [u8; 32])]) -> Resul
         Opened::Foreign(why) | Opened::Damaged(why) => return Ok(vec![why]),
     };
     let mut found = Vec::new();
-    match compare(folder, &snapshot, sealed, &mut found) {
+    match compare(folder, &snapshot, sealed, damaged, &mut found) {
         Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
         compared => compared?,
     }
@@ -336,6 +345,7 @@ fn compare(
     folder: &Folder<'_>,
     snapshot: &Snapshot,
     sealed: &[(SegmentId, [u8; 32])],
+    damaged: &BTreeSet<SegmentId>,
     found: &mut Vec<String>,
 ) -> Result<()> {
     let mut indexed = BTreeMap::new();
@@ -361,6 +371,7 @@ fn compare(
     }
     let gone = indexed
         .keys()
+        .filter(|id| !damaged.contains(id))
         .map(|id| format!("segment {} is gone from the journal", id.stem()));
     found.extend(gone);
     let gone: BTreeSet<RunId> = indexed.keys().map(|id| id.run).collect();

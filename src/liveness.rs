@@ -4,7 +4,7 @@
 //! may for a moment be that of a process which seals after a death; the process named in the
 //! segment tells the two apart. Where locks cannot be trusted (network and FUSE file systems) only
 //! that process is asked; from another machine it cannot be, and a segment silent for long is
-//! unknown rather than dead.
+//! unknown rather than dead. So is a copy of a segment, whose lock tells nothing.
 
 use std::path::Path;
 
@@ -30,13 +30,22 @@ pub(crate) enum Liveness {
 /// Tells whether the writer of the segment at `path` lives.
 ///
 /// - `process`: who the segment says writes it; none if nothing stands there yet
+/// - `is_copy`: whether it is a copy of the segment: its lock then tells nothing
 pub(crate) fn of_writer(
     sys: &dyn Sys,
     file_system: FileSystem,
     path: &Path,
     process: Option<&Process>,
+    is_copy: bool,
 ) -> Liveness {
     let alive = process.and_then(|process| sys.is_alive(process));
+    if is_copy {
+        return match alive {
+            Some(true) => Liveness::Alive,
+            Some(false) => Liveness::Gone,
+            None => Liveness::Unknown,
+        };
+    }
     // Sealed in the meantime: whoever did that had its lock.
     if sys.stat(path).is_err_and(|error| error.is_missing()) {
         return Liveness::Gone;

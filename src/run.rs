@@ -216,7 +216,7 @@ impl Shared {
 }
 
 impl RunWriter {
-    /// Starts a run: its first record, durable when this returns.
+    /// Starts a run: its first record survives the death of the process when this returns.
     pub(crate) fn start(parts: Parts, id: RunId, info: RunInfo) -> Result<Self> {
         let name = info.name.clone();
         let mut writer = Writer::open(&parts.folders, id, parts.options.clone())?;

@@ -445,7 +445,9 @@ impl Store {
     /// Makes the index anew from the journal.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process is at it; [`Error::Io`].
+    /// [`Error::Locked`] when another process is at it; [`Error::Corrupt`] for a damaged segment
+    /// whose points only the index still has (remove the index to go on without them);
+    /// [`Error::Io`].
     pub fn rebuild(&self, progress: Progress<'_>) -> Result<FoldReport> {
         self.folder().rebuild(progress)
     }

@@ -25,12 +25,15 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use common::real::memory_dir;
+use std::os::unix::fs::FileExt as _;
 use tracker::Error;
 use tracker::Query;
 use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::SeriesQuery;
 use tracker::Store;
+use tracker::journal::SegmentId;
+use tracker::journal::segment::header;
 use tracker::model::Environment;
 use tracker::model::ParamValue;
 use tracker::model::Point;
@@ -39,6 +42,8 @@ use tracker::model::RunInfo;
 use tracker::model::Status;
 use tracker::model::Sum;
 use tracker::store::EndedRun;
+use tracker::sys::RealSys;
+use tracker::sys::Sys as _;
 
 fn id(number: u8) -> RunId {
     RunId::new(1_700_000_000_000 + i64::from(number), [number; 16])
@@ -109,7 +114,7 @@ impl Subject {
             .find(|file| file.to_string_lossy().contains(name))
             .unwrap();
         fs::remove_file(sealed).unwrap();
-        fs::write(&rows, &bytes[..bytes.len() / 8 * 8]).unwrap();
+        put_rows(&rows, &bytes[..bytes.len() / 8 * 8]);
         // And one that is sealed and not folded.
         store.rebuild_without(&rows);
         let points = (0..50).map(|step| Point {
@@ -233,6 +238,16 @@ fn answers(path: &Path) -> tracker::Result<(Answers, Vec<String>)> {
         answers.push(told);
     }
     Ok((answers, reader.warnings().to_vec()))
+}
+
+/// Puts rows where they were: a file that knows its own number, or it would be a copy.
+fn put_rows(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let (id, _) = SegmentId::parse(name).unwrap();
+    let inode = RealSys.stat(path).unwrap().inode;
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&header(&id, inode), 0).unwrap();
 }
 
 fn torture() -> usize {
@@ -452,7 +467,7 @@ fn rows_outlive_a_damaged_sealed_file_of_theirs() {
         };
         fs::remove_file(settled).unwrap();
         fs::write(&there, &columns).unwrap();
-        fs::write(&rows, &bytes).unwrap();
+        put_rows(&rows, &bytes);
         fs::remove_file(subject.path.join("index.redb")).unwrap();
         subject.want_good(&there, "damaged beside its rows");
         store.fold(None).unwrap();
@@ -467,7 +482,7 @@ fn rows_outlive_a_damaged_sealed_file_of_theirs() {
             .find(|file| file.file_name() == sealed.file_name())
             .unwrap();
         fs::remove_file(mended).unwrap();
-        fs::write(&rows, &bytes).unwrap();
+        put_rows(&rows, &bytes);
         store.rebuild_without(&rows);
     }
 }

@@ -141,10 +141,8 @@ fn part_short(store: &Store, counter: &Counter, actor: u64, first: u64, last: u6
 
 fn series(store: &Store, id: RunId, metric: &str) -> Vec<Point> {
     let reader = store.reader().unwrap();
-    let corrupt = reader
-        .warnings()
-        .iter()
-        .find(|text| text.contains("corrupt"));
+    let warnings = reader.warnings();
+    let corrupt = warnings.iter().find(|text| text.contains("corrupt"));
     assert_eq!(corrupt, None);
     reader.series(id, metric, &SeriesQuery::default()).unwrap()
 }

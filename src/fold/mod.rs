@@ -302,6 +302,19 @@ impl<'a> AxisRow<'a> {
     }
 }
 
+/// What is said of a file that could not be taken in: one must not keep all others out.
+fn left(path: &Path, error: Error) -> Result<Damage> {
+    match error {
+        Error::Corrupt(damage) => Ok(*damage),
+        // A full or read-only disk is not the file's fault.
+        error if error.is_disk_full() => Err(error),
+        Error::Io { ref source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            Err(error)
+        }
+        error => Ok(Damage::new(path, 0, "file", error.to_string())),
+    }
+}
+
 /// Folds one store. The caller need not hold any lock.
 #[derive(Debug)]
 pub(crate) struct Folder<'a> {
@@ -329,7 +342,7 @@ impl Folder<'_> {
             });
         };
         let mut report = self.recover()?;
-        let settled = self.settle()?;
+        let settled = self.settle(&mut report)?;
         if self.distrusted.swap(false, Ordering::Relaxed) {
             self.index.remove()?;
         }
@@ -354,7 +367,7 @@ impl Folder<'_> {
             return Err(Error::Locked { what: "the index" });
         };
         let mut report = self.recover()?;
-        self.settle()?;
+        self.settle(&mut report)?;
         let rebuild = self.index.rebuild()?;
         let mut pending = Vec::new();
         let mut seen = Vec::new();
@@ -377,9 +390,27 @@ impl Folder<'_> {
             })?;
         }
         rebuild.write(|writer| self.mark_seen(writer, &seen, &report.damage))?;
+        self.keep_what_is_damaged(&report.damage)?;
         rebuild.finish()?;
         report.complete = true;
         Ok(report)
+    }
+
+    /// Refuses to drop an index that still has what damaged segments had.
+    fn keep_what_is_damaged(&self, damage: &[Damage]) -> Result<()> {
+        let Opened::Reader(snapshot) = self.index.read()? else {
+            return Ok(());
+        };
+        for damage in damage {
+            let name = damage.path.file_name().and_then(|name| name.to_str());
+            let Some((id, "sealed")) = name.and_then(SegmentId::parse) else {
+                continue;
+            };
+            if matches!(snapshot.has_segment(id.run, id.writer, id.seq), Ok(true)) {
+                return Err(damage.clone().into());
+            }
+        }
+        Ok(())
     }
 
     /// Seals what dead writers left, and sweeps up what they were making.
@@ -389,12 +420,17 @@ impl Folder<'_> {
         for file in self.folders.list_live()? {
             match file.kind {
                 LiveKind::Rows if self.is_fresh_command(&file.path, &file.id) => {}
-                LiveKind::Rows => match seal::recover(self.folders, &file.id)? {
-                    Recovered::Held | Recovered::Gone => {}
-                    Recovered::Sealed => _ = recovered.insert(file.id.run),
-                    Recovered::Damaged(damage) => report.damage.push(damage),
+                LiveKind::Rows => match seal::recover(self.folders, &file.id) {
+                    Ok(Recovered::Held | Recovered::Gone | Recovered::Copied) => {}
+                    Ok(Recovered::Sealed) => _ = recovered.insert(file.id.run),
+                    Ok(Recovered::Damaged(damage)) => report.damage.push(damage),
+                    Err(error) => report.damage.push(left(&file.path, error)?),
                 },
-                LiveKind::Unfinished => seal::sweep(self.folders, &file.path)?,
+                LiveKind::Unfinished => {
+                    if let Err(error) = seal::sweep(self.folders, &file.path) {
+                        report.damage.push(left(&file.path, error)?);
+                    }
+                }
                 LiveKind::Sealed => {}
             }
         }
@@ -430,12 +466,14 @@ impl Folder<'_> {
     }
 
     /// Moves sealed files to where they stay.
-    fn settle(&self) -> Result<usize> {
+    fn settle(&self, report: &mut FoldReport) -> Result<usize> {
         let mut moved = 0;
         for file in self.folders.list_live()? {
             if file.kind == LiveKind::Sealed {
-                self.folders.settle(&file.id)?;
-                moved += 1;
+                match self.folders.settle(&file.id) {
+                    Ok(()) => moved += 1,
+                    Err(error) => report.damage.push(left(&file.path, error)?),
+                }
             }
         }
         Ok(moved)
@@ -481,8 +519,9 @@ impl Folder<'_> {
                 }
                 seen.push((folder, modified_ns));
                 for id in self.folders.list_folder(folder)? {
-                    if !writer.has_segment(id.run, id.writer, id.seq)? {
-                        pending.push(id);
+                    match writer.segment(id.run, id.writer, id.seq)? {
+                        None => pending.push(id),
+                        Some(folded) => self.check_folded(&id, &folded)?,
                     }
                 }
             }
@@ -504,6 +543,19 @@ impl Folder<'_> {
         }
         report.complete = rest == 0;
         Ok(())
+    }
+
+    /// A segment that is another file than was folded makes the index untrue.
+    fn check_folded(&self, id: &SegmentId, folded: &index::Segment) -> Result<()> {
+        let is_same = match self.folders.sys.stat(&self.folders.settled(id)) {
+            Ok(stat) => stat.len == folded.bytes,
+            Err(_) => true, // gone, or out of reach: nothing better is there
+        };
+        if is_same {
+            return Ok(());
+        }
+        let why = format!("segment {} was folded from another file", id.stem());
+        Err(Damage::new(self.index.path(), 0, "index", why).into())
     }
 
     /// Remembers when folders last changed, as they were before they were listed.
@@ -551,11 +603,11 @@ impl Folder<'_> {
                     done(sealed.len);
                 }
                 Ok(None) => {}
-                Err(Error::Corrupt(damage)) if damage.path != self.index.path() => {
-                    report.damage.push(*damage);
+                Err(Error::Corrupt(damage)) if damage.path == self.index.path() => {
+                    return Err(Error::Corrupt(damage));
                 }
                 Err(error) if error.is_missing() => {} // removed by hand meanwhile
-                Err(error) => return Err(error),
+                Err(error) => report.damage.push(left(&self.folders.settled(id), error)?),
             }
             rest = others;
             if bytes >= BATCH_BYTES {

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use super::Folder;
 use super::MemoryRun;
 use super::fold_segment;
+use crate::error::Damage;
 use crate::error::Result;
 use crate::index::Opened;
 use crate::index::Snapshot;
@@ -28,6 +29,7 @@ use crate::journal::rows;
 use crate::journal::rows::EventRow;
 use crate::journal::rows::Rows;
 use crate::journal::sealed::Sealed;
+use crate::journal::segment;
 use crate::liveness;
 use crate::liveness::Liveness;
 use crate::model::Point;
@@ -202,18 +204,19 @@ impl Unfolded {
         (is_open && states().any(|state| state == Liveness::Unknown)).then_some(Status::Unknown)
     }
 
-    /// Appends the unfolded points of a series to `out`.
+    /// Appends the unfolded points of a series to `out`, and names what could not be read.
     pub(crate) fn points_of(
         &self,
         run: RunId,
         metric: &str,
         out: &mut Vec<(Point, Place)>,
+        damage: &mut Vec<Damage>,
     ) -> Result<()> {
         let mut points = Vec::new();
         for piece in self.pieces.get(&run).into_iter().flatten() {
             match &piece.content {
                 Content::Rows(rows, _) => rows.points_of(metric, &mut points),
-                Content::Sealed(sealed, _) => sealed.points_of(metric, &mut points)?,
+                Content::Sealed(sealed, _) => sealed.points_of(metric, &mut points, damage)?,
             }
             let SegmentId {
                 run: _,
@@ -322,8 +325,11 @@ impl Gather<'_> {
             _ => (None, None),
         };
         let sys = &*self.folder.folders.sys;
-        (role != Some(Role::Command))
-            .then(|| liveness::of_writer(sys, self.file_system, &file.path, process.as_ref()))
+        (role != Some(Role::Command)).then(|| {
+            let is_copy = segment::is_at_home(open).is_ok_and(|is_at_home| !is_at_home);
+            let process = process.as_ref();
+            liveness::of_writer(sys, self.file_system, &file.path, process, is_copy)
+        })
     }
 
     fn open_index(&mut self) -> Option<Box<Snapshot>> {

@@ -9,6 +9,8 @@
 //! Rows of a full segment are never synced: as columns a quarter of the bytes goes to the disk.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -359,11 +361,13 @@ impl Shared {
             if let Some(full) = state.full.pop_front() {
                 state.sealing = true;
                 drop(state);
-                let sealed = seal::seal(&self.folders, &full.id, &full.file);
+                // A panic there would be ours; it must not leave the training waiting.
+                let seal = || seal::seal(&self.folders, &full.id, &full.file).is_ok();
+                let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
                 state = self.lock();
                 state.sealing = false;
                 self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
-                if sealed.is_err() {
+                if !is_sealed {
                     state.failed.push(full);
                 }
                 self.changed.notify_all();

@@ -129,6 +129,7 @@ impl Folders {
         };
         let mut files: Vec<LiveFile> = entries
             .iter()
+            .filter(|entry| !entry.is_dir)
             .filter_map(|entry| {
                 let (id, ending) = SegmentId::parse(&entry.name)?;
                 let kind = match ending {
@@ -186,6 +187,7 @@ impl Folders {
         };
         let mut ids: Vec<SegmentId> = entries
             .iter()
+            .filter(|entry| !entry.is_dir)
             .filter_map(|entry| SegmentId::parse(&entry.name))
             .filter(|(id, ending)| {
                 *ending == "sealed" && id.run.folder() == format!("{number:02x}")

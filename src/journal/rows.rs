@@ -162,25 +162,24 @@ impl Rows {
 
 /// Reads a segment file.
 ///
-/// A segment that is being written may grow between two reads of its pages; what looks like a hole
-/// is therefore read once more before it is called damage.
+/// A segment that is being written may grow between the reads of two of its pages, and then seems
+/// to have a hole. What stood behind the hole was written after it: when the bytes up to there are
+/// read once more, only damage still shows.
 ///
 /// # Errors
 /// `Error::Io`; `Error::Corrupt` if the header is of another segment.
 pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
-    let rows = parse(
-        &sys::read_all(file, SEGMENT_READ_BYTES_MAX)?,
-        id,
-        file.path(),
-    )?;
+    let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
+    let rows = parse(&bytes, id, file.path())?;
     if rows.damage.is_empty() {
         return Ok(rows);
     }
-    parse(
-        &sys::read_all(file, SEGMENT_READ_BYTES_MAX)?,
-        id,
-        file.path(),
-    )
+    let mut bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
+    let end = usize::try_from(rows.len).unwrap_or(usize::MAX);
+    let clean = rows.clean;
+    bytes.truncate(end);
+    let rows = parse(&bytes, id, file.path())?;
+    Ok(Rows { clean, ..rows })
 }
 
 /// Reads the bytes of a segment.

@@ -7,6 +7,7 @@ use super::files::SegmentId;
 use super::rows;
 use super::sealed;
 use super::sealed::Sealed;
+use super::segment;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
@@ -69,6 +70,8 @@ pub enum Recovered {
     Sealed,
     /// It has gone meanwhile, or was sealed already and only lay about.
     Gone,
+    /// It is a copy of a segment that is written elsewhere, and stays as it is.
+    Copied,
     /// It is damaged and stays.
     Damaged(Damage),
 }
@@ -89,6 +92,9 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     {
         folders.sys.remove(&path)?; // its maker died between the two names
         return Ok(Recovered::Gone);
+    }
+    if !segment::is_at_home(&*file)? {
+        return Ok(Recovered::Copied);
     }
     match seal(folders, id, &file) {
         Ok(_) => Ok(Recovered::Sealed),

@@ -38,6 +38,7 @@ use crate::codec;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::error::Damage;
+use crate::error::Error;
 use crate::error::Result;
 use crate::limits::CHUNK_ROWS_MAX;
 use crate::limits::GROUP_ROWS_MIN;
@@ -130,7 +131,7 @@ pub struct Footer {
 /// [`Malformed`] if a value cannot be encoded (none of ours).
 pub fn encode(rows: &Rows, id: &SegmentId) -> Result<Vec<u8>, Malformed> {
     let mut out = Output {
-        bytes: segment::header_of(MAGIC, VERSION, id).to_vec(),
+        bytes: segment::header_of(MAGIC, VERSION, id, 0).to_vec(),
         seed: Seed::of(id),
     };
     let summaries = rows.summaries(id);
@@ -448,43 +449,60 @@ impl Sealed {
         Ok(events)
     }
 
-    /// Appends the points of a metric to `out`, each with its place among the records.
+    /// Appends the points of a metric to `out`, each with its place among the records. Chunks that
+    /// are damaged are left out and named in `damage`.
     ///
     /// # Errors
-    /// As [`Self::part`].
-    pub fn points_of(&self, metric: &str, out: &mut Vec<(Point, u32)>) -> Result<()> {
+    /// `Error::Io`.
+    pub fn points_of(
+        &self,
+        metric: &str,
+        out: &mut Vec<(Point, u32)>,
+        damage: &mut Vec<Damage>,
+    ) -> Result<()> {
         let mut metrics = self.footer.metrics.iter();
         let Some(number) = metrics.position(|(name, _)| name.as_str() == metric) else {
             return Ok(());
         };
-        let mut values = Vec::new();
         for group in &self.footer.groups {
             let positions = group.metrics.iter().enumerate();
             for (position, _) in positions.filter(|(_, metric)| **metric as usize == number) {
                 for block in &group.blocks {
-                    let Some(column) = block.columns.get(position) else {
-                        continue;
-                    };
-                    let axis = self.axis(block)?;
-                    values.clear();
-                    let bytes = self.part(&column.part, "chunk")?;
-                    chunk::decode_values(&bytes, block.rows as usize, &mut values).map_err(
-                        |why| Damage::new(self.path(), column.part.offset, "chunk", why.0),
-                    )?;
-                    let rows = axis.steps.iter().zip(&axis.times_us).zip(&axis.places);
-                    for (((&step, &time_us), &place), &value) in rows.zip(&values) {
-                        let row = u32::try_from(place).unwrap_or(u32::MAX);
-                        out.push((
-                            Point {
-                                step,
-                                time_us,
-                                value,
-                            },
-                            row,
-                        ));
+                    match self.points_of_block(block, position, out) {
+                        Err(Error::Corrupt(found)) => damage.push(*found),
+                        read => read?,
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn points_of_block(
+        &self,
+        block: &BlockEntry,
+        position: usize,
+        out: &mut Vec<(Point, u32)>,
+    ) -> Result<()> {
+        let Some(column) = block.columns.get(position) else {
+            return Ok(());
+        };
+        let axis = self.axis(block)?;
+        let mut values = Vec::new();
+        let bytes = self.part(&column.part, "chunk")?;
+        chunk::decode_values(&bytes, block.rows as usize, &mut values)
+            .map_err(|why| Damage::new(self.path(), column.part.offset, "chunk", why.0))?;
+        let rows = axis.steps.iter().zip(&axis.times_us).zip(&axis.places);
+        for (((&step, &time_us), &place), &value) in rows.zip(&values) {
+            let row = u32::try_from(place).unwrap_or(u32::MAX);
+            out.push((
+                Point {
+                    step,
+                    time_us,
+                    value,
+                },
+                row,
+            ));
         }
         Ok(())
     }

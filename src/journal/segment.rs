@@ -36,20 +36,47 @@ const MAGIC: [u8; 8] = *b"trk-rows";
 /// |     12 |     4 | number of the segment, from 0          |
 /// |     16 |    16 | run                                    |
 /// |     32 |     8 | writer                                 |
-/// |     40 |    20 | zero                                   |
+/// |     40 |     8 | number of the file on its device       |
+/// |     48 |    12 | zero                                   |
 /// |     60 |     4 | CRC-32C of the 60 bytes before         |
-pub fn header(id: &SegmentId) -> [u8; HEADER_BYTES] {
-    header_of(MAGIC, VERSION, id)
+///
+/// The file's number tells a copy from the segment itself: nobody appends to a copy or seals it,
+/// for the whole segment may still arrive from where it is written.
+pub fn header(id: &SegmentId, inode: u64) -> [u8; HEADER_BYTES] {
+    header_of(MAGIC, VERSION, id, inode)
+}
+
+/// Whether a file is the one that its header was written for, and not a copy of it.
+///
+/// # Errors
+/// `Error::Io`.
+pub fn is_at_home(file: &dyn File) -> Result<bool> {
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_at(&mut header, 0)?;
+    // What has no header yet is nobody's copy.
+    let is_told = read == HEADER_BYTES && header.starts_with(&MAGIC);
+    Ok(!is_told || inode_of(&header) == file.stat()?.inode)
+}
+
+fn inode_of(header: &[u8]) -> u64 {
+    let field = header.get(40..).and_then(|tail| tail.first_chunk());
+    field.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Lays out a header with the magic of its kind of file.
-pub(super) fn header_of(magic: [u8; 8], version: u32, id: &SegmentId) -> [u8; HEADER_BYTES] {
+pub(super) fn header_of(
+    magic: [u8; 8],
+    version: u32,
+    id: &SegmentId,
+    inode: u64,
+) -> [u8; HEADER_BYTES] {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend_from_slice(&magic);
     bytes.extend_from_slice(&version.to_le_bytes());
     bytes.extend_from_slice(&id.seq.to_le_bytes());
     bytes.extend_from_slice(&id.run.0.to_le_bytes());
     bytes.extend_from_slice(&id.writer.0.to_le_bytes());
+    bytes.extend_from_slice(&inode.to_le_bytes());
     bytes.resize(HEADER_BYTES - 4, 0);
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
     let mut header = [0; HEADER_BYTES];
@@ -91,7 +118,7 @@ pub(super) fn check_header_of(
             path: path.to_owned(),
         });
     }
-    if header != header_of(magic, known, id) {
+    if header != header_of(magic, known, id, inode_of(header)) {
         return damaged("it is of another segment than the file's name");
     }
     Ok(())
@@ -183,18 +210,19 @@ impl Segment {
                 what: "a new segment",
             });
         }
+        let header = header(&id, file.stat()?.inode);
         let tape = match append {
             Append::Mapped => {
                 file.allocate(capacity as u64)?;
                 let mut map = file.map(capacity)?;
                 map.touch();
                 if let Some(place) = map.bytes().get_mut(..HEADER_BYTES) {
-                    place.copy_from_slice(&header(&id));
+                    place.copy_from_slice(&header);
                 }
                 Tape::Mapped(map)
             }
             Append::Written => {
-                file.write_at(&header(&id), 0)?;
+                file.write_at(&header, 0)?;
                 Tape::Written(Vec::new())
             }
         };

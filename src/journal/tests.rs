@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Folders;
+use super::files::LiveFile;
 use super::files::LiveKind;
 use super::files::SegmentId;
 use super::record::Event;
@@ -11,6 +12,7 @@ use super::record::Role;
 use super::rows;
 use super::seal;
 use super::sealed::Sealed;
+use super::segment;
 use super::segment::Append;
 use super::writer::Options;
 use super::writer::Writer;
@@ -63,7 +65,9 @@ fn points(folders: &Folders, metric: &str) -> Vec<Point> {
             LiveKind::Sealed => {
                 let sealed = Sealed::open(open, &file.id).unwrap();
                 sealed.verify().unwrap();
-                sealed.points_of(metric, &mut points).unwrap();
+                let mut damage = Vec::new();
+                sealed.points_of(metric, &mut points, &mut damage).unwrap();
+                assert!(damage.is_empty());
             }
             LiveKind::Unfinished => panic!("{} was left", file.path.display()),
         }
@@ -233,6 +237,44 @@ fn any_flipped_byte_of_a_sealed_file_is_found() {
     }
 }
 
+/// Puts rows where they were: a file that knows its own number, or it would be a copy.
+fn put_rows(file: &LiveFile, bytes: &[u8]) {
+    std::fs::write(&file.path, bytes).unwrap();
+    let open = RealSys.open(&file.path, Open::Write).unwrap();
+    let inode = open.stat().unwrap().inode;
+    open.write_at(&segment::header(&file.id, inode), 0).unwrap();
+}
+
+#[test]
+fn a_copy_of_a_live_segment_is_neither_sealed_nor_continued() {
+    let temp = temp();
+    let mut writer = Writer::open(&temp.folders, RUN, options(Role::Command, Append::Written));
+    writer
+        .as_mut()
+        .unwrap()
+        .points(1, 1, &[("a", 1.0)])
+        .unwrap();
+    writer.unwrap().leave().unwrap();
+    let file = temp.folders.list_live().unwrap().remove(0);
+    let original = temp.folders.live().join("original");
+    std::fs::rename(&file.path, &original).unwrap();
+    std::fs::copy(&original, &file.path).unwrap();
+    let recovered = seal::recover(&temp.folders, &file.id).unwrap();
+    assert!(matches!(recovered, seal::Recovered::Copied));
+    let mut writer = Writer::open(&temp.folders, RUN, options(Role::Command, Append::Written));
+    writer
+        .as_mut()
+        .unwrap()
+        .points(2, 2, &[("a", 2.0)])
+        .unwrap();
+    writer.unwrap().leave().unwrap();
+    assert_eq!(
+        std::fs::read(&file.path).unwrap(),
+        std::fs::read(&original).unwrap()
+    );
+    assert_eq!(points(&temp.folders, "a").len(), 2);
+}
+
 #[test]
 fn a_segment_is_recovered_only_when_its_writer_is_gone() {
     let temp = temp();
@@ -246,12 +288,12 @@ fn a_segment_is_recovered_only_when_its_writer_is_gone() {
     let bytes = std::fs::read(&file.path).unwrap();
     drop(writer);
     std::fs::remove_file(temp.folders.sealed(&file.id)).unwrap();
-    std::fs::write(&file.path, &bytes).unwrap();
+    put_rows(&file, &bytes);
     let recovered = seal::recover(&temp.folders, &file.id).unwrap();
     assert!(matches!(recovered, seal::Recovered::Sealed));
     assert_eq!(points(&temp.folders, "a").len(), 1);
     // A death between the two names leaves both: the rows are nobody's loss.
-    std::fs::write(&file.path, &bytes).unwrap();
+    put_rows(&file, &bytes);
     assert!(matches!(
         seal::recover(&temp.folders, &file.id).unwrap(),
         seal::Recovered::Gone

@@ -114,17 +114,12 @@ impl Writer {
             }
             let rows = rows::read(&*file, &left.id)?;
             let len = usize::try_from(rows.len).unwrap_or(usize::MAX);
-            // In a copy of the store on another machine both would go on in a file of one name.
-            let is_ours = rows.events.first().is_some_and(|first| {
-                matches!(
-                    &first.event,
-                    Event::WriterOpened {
-                        role: Role::Command,
-                        process,
-                    } if process.host == options.process.host
-                        && process.boot_id == options.process.boot_id
-                )
+            let is_command = rows.events.first().is_some_and(|first| {
+                let role = Role::Command;
+                matches!(&first.event, Event::WriterOpened { role: told, .. } if *told == role)
             });
+            // In a copy of the store both would go on in a file of one name.
+            let is_ours = is_command && segment::is_at_home(&*file)?;
             // A name may have been told after one with a higher number, or never been used.
             let whole = rows.damage.is_empty()
                 && file.stat()?.len == rows.len
@@ -511,14 +506,15 @@ impl Writer {
         self.seal_last()
     }
 
-    /// Ends the writer and leaves its segment for the next command to go on in.
+    /// Ends the writer and leaves its segment, synced, for the next command to go on in.
     ///
     /// - returns: whether anything was sealed
     ///
     /// # Errors
-    /// None so far.
+    /// `Error::Io` if it could not be synced.
     pub fn leave(mut self) -> Result<bool> {
         self.background.stop();
+        self.background.sync_live()?;
         self.segment = None;
         Ok(self.id.seq > self.first_seq)
     }

@@ -63,6 +63,8 @@ pub struct Reader {
     /// The same store without its index, once that was found damaged.
     without_index: OnceLock<Box<Reader>>,
     now_us: i64,
+    /// What was met while questions were answered.
+    met: Mutex<Vec<String>>,
     /// Texts of the index by number, as they are asked for.
     texts: Mutex<BTreeMap<u32, String>>,
 }
@@ -116,6 +118,7 @@ impl Reader {
             now_us: source.folders.sys.now_us(),
             source: source.clone(),
             without_index: OnceLock::new(),
+            met: Mutex::new(Vec::new()),
             texts: Mutex::new(BTreeMap::new()),
         })
     }
@@ -142,10 +145,27 @@ impl Reader {
         self.now_us
     }
 
-    /// Returns what the user should know: damage met, an index that did not answer.
-    pub fn warnings(&self) -> &[String] {
+    /// Returns what the user should know: damage met so far, an index that did not answer.
+    pub fn warnings(&self) -> Vec<String> {
         let reader = self.without_index.get().map_or(self, |reader| &**reader);
-        &reader.unfolded.warnings
+        let mut warnings = reader.unfolded.warnings.clone();
+        for met in [&self.met, &reader.met] {
+            for warning in met.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                if !warnings.contains(warning) {
+                    warnings.push(warning.clone());
+                }
+            }
+        }
+        warnings
+    }
+
+    pub(super) fn warn_of(&self, damage: &[Damage]) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.extend(
+            damage
+                .iter()
+                .map(|damage| format!("left out corrupt {damage}")),
+        );
     }
 
     pub(super) fn snapshot(&self) -> Option<&Snapshot> {

@@ -51,10 +51,12 @@ pub(super) fn read(
     if let (Some(snapshot), Some(number)) = (reader.snapshot(), number) {
         is_known |= read_index(snapshot, number, metric, from, to, &mut found)?;
     }
+    let mut damage = Vec::new();
     reader
         .unfolded()
-        .points_of(run, metric, &mut found.unfolded)?;
-    is_known |= !found.unfolded.is_empty();
+        .points_of(run, metric, &mut found.unfolded, &mut damage)?;
+    is_known |= !found.unfolded.is_empty() || !damage.is_empty();
+    reader.warn_of(&damage);
     if !is_known {
         return Ok(None);
     }

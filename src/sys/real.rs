@@ -190,7 +190,19 @@ impl Sys for RealSys {
         if here.pid_namespace != process.pid_namespace {
             return None;
         }
-        Some(Path::new("/proc").join(process.pid.to_string()).exists())
+        // Not by /proc, which may hide the processes of others.
+        #[cfg(unix)]
+        {
+            let pid = i32::try_from(process.pid)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw)?;
+            match rustix::process::test_kill_process(pid) {
+                Ok(()) | Err(rustix::io::Errno::PERM) => Some(true),
+                Err(_) => Some(false),
+            }
+        }
+        #[cfg(not(unix))]
+        None
     }
 
     fn lower_priority(&self) {

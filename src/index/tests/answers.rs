@@ -251,8 +251,8 @@ fn runs_are_found_by_name_and_counted() {
                 writer.put_started(run, &info, stamp(1, 0))?;
                 assert!(writer.put_segment(run, WriterId(1), 0, &segment)?);
                 assert!(!writer.put_segment(run, WriterId(1), 0, &segment)?);
-                assert!(writer.has_segment(run_id(at), WriterId(1), 0)?);
-                assert!(!writer.has_segment(run_id(at), WriterId(1), 1)?);
+                assert!(writer.segment(run_id(at), WriterId(1), 0)?.is_some());
+                assert!(writer.segment(run_id(at), WriterId(1), 1)?.is_none());
             }
             Ok(())
         })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::fill;
 use super::index_in;
+use super::patiently;
 use super::run_id;
 use super::said;
 use super::snapshot;
@@ -55,7 +56,7 @@ fn an_index_that_is_missing_or_of_elsewhere_is_told_from_a_good_one() {
     let copied = index_in(&copy);
     let other = Index::new(Arc::new(RealSys), index.path().to_owned(), "another");
     for foreign in [&copied, &other] {
-        assert!(matches!(foreign.read().unwrap(), Opened::Foreign(_)));
+        assert!(matches!(patiently(foreign), Opened::Foreign(_)));
         let refused = foreign.write(|_| Ok(()));
         assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
     }
@@ -109,7 +110,7 @@ fn what_a_killed_writer_leaves_is_mended_and_says_what_was_committed() {
         .unwrap()
         .status;
     assert!(!status.success());
-    assert!(matches!(index.read().unwrap(), Opened::NeedsMending));
+    assert!(matches!(patiently(&index), Opened::NeedsMending));
     index.mend().unwrap();
     assert_eq!(said(&snapshot(&index)).unwrap(), before);
     index.verify().unwrap();
@@ -129,7 +130,7 @@ fn damage_is_an_error_never_a_panic_and_verify_finds_all_of_it() {
         let mut bytes = good.clone();
         bytes[at] ^= 1 << (at % 8);
         with(&bytes);
-        let answer = match index.read().unwrap() {
+        let answer = match patiently(&index) {
             Opened::Reader(snapshot) => said(&snapshot),
             Opened::NeedsMending => index.mend().and_then(|()| said(&snapshot(&index))),
             _ => Err(Error::Locked { what: "test" }),
@@ -146,14 +147,14 @@ fn damage_is_an_error_never_a_panic_and_verify_finds_all_of_it() {
     assert!(refused > 0);
     for len in [0, 1, 100, 4_096, good.len() / 2, good.len() - 1] {
         with(&good[..len]);
-        match index.read().unwrap() {
+        match patiently(&index) {
             Opened::Reader(snapshot) => assert!(said(&snapshot).is_ok_and(|said| said == right)),
             Opened::Damaged(_) | Opened::NeedsMending | Opened::Missing => {}
             other => panic!("{len} bytes: {other:?}"),
         }
     }
     with(&vec![0x5a; good.len()]);
-    assert!(matches!(index.read().unwrap(), Opened::Damaged(_)));
+    assert!(matches!(patiently(&index), Opened::Damaged(_)));
     assert!(matches!(index.mend(), Err(Error::Corrupt(_))));
     let refused = index.write(|_| Ok(()));
     assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");

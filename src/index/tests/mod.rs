@@ -41,8 +41,17 @@ fn index_in(dir: &Path) -> Index {
     Index::new(Arc::new(RealSys), dir.join("index.redb"), STORE)
 }
 
+/// Opens an index to read; on a busy machine that may take more than one try.
+fn patiently(index: &Index) -> Opened {
+    let tries = (0..100).map(|_| index.read().unwrap());
+    tries
+        .into_iter()
+        .find(|opened| !matches!(opened, Opened::Busy))
+        .unwrap_or(Opened::Busy)
+}
+
 fn snapshot(index: &Index) -> Box<Snapshot> {
-    match index.read().unwrap() {
+    match patiently(index) {
         Opened::Reader(snapshot) => snapshot,
         other => panic!("{other:?}"),
     }

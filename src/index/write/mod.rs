@@ -441,17 +441,23 @@ impl<'txn> Writer<'txn> {
         })
     }
 
-    /// Tells whether a journal file is folded.
+    /// Returns a journal file as it was folded; none if it was not.
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn has_segment(&mut self, run: RunId, writer_id: WriterId, seq: u32) -> Result<bool> {
+    pub fn segment(
+        &mut self,
+        run: RunId,
+        writer_id: WriterId,
+        seq: u32,
+    ) -> Result<Option<Segment>> {
         self.step(|writer| {
             let Some(number) = writer.tables.run_ids.get(run.0)? else {
-                return Ok(false);
+                return Ok(None);
             };
             let key = (number.value(), writer_id.0, seq);
-            Ok(writer.tables.segments.get(key)?.is_some())
+            let row = checksum::get(&writer.tables.segments, &key)?;
+            Ok(row.map(|row| codec::decode(&row)).transpose()?)
         })
     }
 
