@@ -1,8 +1,9 @@
 //! What a call of `log` costs, and what a second of logging comes to once all is sealed.
 //!
 //! `append/log/W` is one step of W metrics through the whole public call: clock, checksum, segments
-//! turned over, the sealer at work behind it. Yardsticks: the same bytes copied into mapped files
-//! of the same size that were made before; the line of JSON that people write by hand.
+//! turned over, the sealer at work behind it. Yardsticks: the same bytes copied into files of the
+//! same size, preallocated and mapped before (`copy`: no program can do less) or on the way
+//! (`files`); the line of JSON that people write by hand.
 //!
 //! `sustained/log/W` goes from the first step to the end of `finish`: sealed, synced and folded.
 //! Yardsticks: a segment encoded in memory by one core; the rows written and synced as they are.
@@ -85,24 +86,21 @@ fn call(criterion: &mut Criterion) {
         let record = frame_bytes(points_bytes(width));
         let batch = common::size(BATCH_BYTES / record, 10) as u64;
         group.throughput(Throughput::Elements(width as u64));
-        group.bench_function(BenchmarkId::new("log", width), |bencher| {
-            bencher
-                .iter_custom(|count| common::in_batches(count, batch, |count| log(&rows, count)));
-        });
-        if width == 1 {
-            group.bench_function(BenchmarkId::new("metric", width), |bencher| {
-                let time = |count| log_metric(&names[0], &losses, count);
+        let shapes: [(&str, &dyn Fn(u64) -> Duration); 5] = [
+            ("log", &|count| log(&rows, count)),
+            ("metric", &|count| log_metric(&names[0], &losses, count)),
+            ("yardstick-copy", &|count| copy(record, count)),
+            ("yardstick-files", &|count| make_and_copy(record, count)),
+            ("yardstick-json", &|count| json(&rows, count)),
+        ];
+        for (shape, time) in shapes {
+            if shape == "metric" && width > 1 {
+                continue; // a handle is of one metric
+            }
+            group.bench_function(BenchmarkId::new(shape, width), |bencher| {
                 bencher.iter_custom(|count| common::in_batches(count, batch, time));
             });
         }
-        group.bench_function(BenchmarkId::new("yardstick-copy", width), |bencher| {
-            bencher
-                .iter_custom(|count| common::in_batches(count, batch, |count| copy(record, count)));
-        });
-        group.bench_function(BenchmarkId::new("yardstick-json", width), |bencher| {
-            bencher
-                .iter_custom(|count| common::in_batches(count, batch, |count| json(&rows, count)));
-        });
     }
     group.finish();
 }
@@ -139,28 +137,50 @@ fn log_metric(name: &str, rows: &[Vec<f64>], count: u64) -> Duration {
     began.elapsed()
 }
 
+/// Copies records into mapped files that were made before.
 fn copy(record: usize, count: u64) -> Duration {
     let folder = common::folder();
     let fit = SEGMENT_BYTES_MAX / record;
-    let count = usize::try_from(count).unwrap();
-    let mut maps: Vec<Map> = (0..count.div_ceil(fit))
-        .map(|number| mapped(&folder.path().join(format!("{number}.seg"))))
+    let files = usize::try_from(count).unwrap().div_ceil(fit);
+    let mut maps: Vec<Map> = (0..files)
+        .map(|number| mapped(folder.path(), number))
         .collect();
     let bytes = vec![0x5a; record];
     let began = Instant::now();
-    let mut left = count;
+    let mut left = usize::try_from(count).unwrap();
     for map in &mut maps {
-        for place in map.bytes().chunks_exact_mut(record).take(left) {
-            place.copy_from_slice(black_box(&bytes));
-        }
-        left = left.saturating_sub(fit);
+        fill(map, &bytes, &mut left);
     }
     began.elapsed()
 }
 
+/// Makes mapped files one after the other and copies records into each.
+fn make_and_copy(record: usize, count: u64) -> Duration {
+    let folder = common::folder();
+    let bytes = vec![0x5a; record];
+    let began = Instant::now();
+    let mut left = usize::try_from(count).unwrap();
+    for number in 0.. {
+        if left == 0 {
+            break;
+        }
+        fill(&mut mapped(folder.path(), number), &bytes, &mut left);
+    }
+    began.elapsed()
+}
+
+fn fill(map: &mut Map, record: &[u8], left: &mut usize) {
+    for place in map.bytes().chunks_exact_mut(record.len()).take(*left) {
+        place.copy_from_slice(black_box(record));
+    }
+    *left = left.saturating_sub(SEGMENT_BYTES_MAX / record.len());
+}
+
 /// A file as segments are: preallocated, mapped, each page touched.
-fn mapped(path: &Path) -> Map {
-    let file = RealSys.open(path, Open::New).unwrap();
+fn mapped(folder: &Path, number: usize) -> Map {
+    let file = RealSys
+        .open(&folder.join(number.to_string()), Open::New)
+        .unwrap();
     file.allocate(SEGMENT_BYTES_MAX as u64).unwrap();
     let mut map = file.map(SEGMENT_BYTES_MAX).unwrap();
     map.touch();

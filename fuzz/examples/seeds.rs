@@ -1,0 +1,197 @@
+//! Writes `fuzz/seeds` anew: `cd fuzz && cargo run --example seeds`. The same bytes each time.
+//!
+//! Seeds are for what has a grammar: texts, records, segments, encoded numbers, footers. The first
+//! byte of an input says which of a target's questions it is for.
+
+use std::fs;
+use std::path::Path;
+
+use tracker::chunk;
+use tracker::chunk::Mode;
+use tracker::codec;
+use tracker::journal::Event;
+use tracker::journal::Role;
+use tracker::journal::SegmentId;
+use tracker::journal::frame;
+use tracker::journal::frame::Seed;
+use tracker::journal::record;
+use tracker::journal::rows::Group;
+use tracker::journal::rows::Rows;
+use tracker::journal::sealed;
+use tracker::journal::sealed::Footer;
+use tracker::journal::segment;
+use tracker::model::ArtifactRef;
+use tracker::model::BlobId;
+use tracker::model::Name;
+use tracker::model::ParamValue;
+use tracker::model::Process;
+use tracker::model::RunId;
+use tracker::model::Status;
+use tracker::model::WriterId;
+
+/// Of a sealed file: header, trailer, and in the trailer the length of the footer.
+const HEADER_BYTES: usize = 64;
+const TRAILER_BYTES: usize = 48;
+
+/// As the targets have it.
+const ID: SegmentId = SegmentId {
+    run: RunId(1 << 80),
+    writer: WriterId(2),
+    seq: 3,
+};
+
+const FILTERS: [&str; 12] = [
+    "metrics.loss < 0.1 and params.model = 'rf'",
+    "min(metrics.val/acc) >= 9e-1 or not (tags.team != \"a\" && lr in (0.1, 1e-3, nan, -inf))",
+    "start > now - 7d and duration between 90s and 1h30m",
+    "start between '2024-01-15' and 2024-01-15T10:30:00Z",
+    "end = '2024-01-15 10:30' or created < 1705276800000",
+    "status = 'FINISHED' and id = 'abababab'",
+    "name like '50\\% _x%' or experiment ilike 'A%'",
+    "note ~ '^a|b$' and artifacts !~ '[.]pt$'",
+    "params.`my param` is not null and x is null",
+    "tags.\"my tag\" not in ('it''s', \"2\") || team not like ''",
+    "params.layers = '[64, 32]' and params.flag = true",
+    "-argmax(metrics.loss) desc",
+];
+
+fn main() {
+    records();
+    chunks();
+    sealed_files();
+    for (number, text) in FILTERS.iter().enumerate() {
+        write("filter", &format!("filter-{number:02}"), text.as_bytes());
+    }
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(target);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    fs::write(folder.join(name), bytes).expect("the file can be written");
+}
+
+fn name(text: &str) -> Name {
+    Name::new("name", text).expect("it is a name")
+}
+
+fn records() {
+    let mut points = record::points_header(2, 1, 7, 1_000).to_vec();
+    points.extend_from_slice(&0.5f64.to_le_bytes());
+    points.extend_from_slice(&f64::NAN.to_le_bytes());
+    let value = ParamValue::List(vec![
+        ParamValue::Bool(true),
+        ParamValue::Int(-1),
+        ParamValue::Float(0.1),
+        ParamValue::List(vec![ParamValue::Text("relu".to_owned())]),
+    ]);
+    let artifact = ArtifactRef {
+        path: "model.pt".to_owned(),
+        blob: BlobId([7; 32]),
+        bytes: 1 << 30,
+        media_type: Some("text/plain".to_owned()),
+        time_us: -1,
+    };
+    let events = [
+        Event::WriterOpened {
+            role: Role::Owner,
+            process: Process::default(),
+        },
+        Event::RunStarted(Box::default()),
+        Event::Param {
+            key: name("net"),
+            value,
+        },
+        Event::Tag {
+            key: name("team"),
+            value: "a".to_owned(),
+        },
+        Event::Note("a note".to_owned()),
+        Event::Artifact(artifact),
+        Event::Finished {
+            status: Status::Failed,
+            reason: Some("out of memory".to_owned()),
+            end_us: 2_000,
+        },
+    ];
+    let events = events.map(|event| record::event(1_000, &event).expect("events are encoded"));
+    let others = [
+        points,
+        record::metric(0, &name("loss")),
+        record::shape(1, &[0, 0]),
+    ];
+    let bodies: Vec<&Vec<u8>> = others.iter().chain(&events).collect();
+    for (number, body) in bodies.iter().enumerate() {
+        write("record", &format!("record-{number:02}"), body);
+    }
+    write("record", "later-kind", &[200, 1, 2, 3]);
+    let mut frames = Vec::new();
+    for body in [bodies[1], bodies[2], bodies[0], bodies[3]] {
+        let end = frames.len() + frame::frame_bytes(body.len());
+        frames.extend_from_slice(&Seed::of(&ID).header(body).encode());
+        frames.extend_from_slice(body);
+        frames.resize(end, 0);
+    }
+    write(
+        "frame",
+        "segment",
+        &[&[0][..], &segment::header(&ID), &frames].concat(),
+    );
+    write("frame", "frames", &[&[1][..], &frames].concat());
+}
+
+fn chunks() {
+    let rows = 40;
+    let of = |value: fn(f64) -> f64| -> Vec<f64> { (0..rows).map(|i| value(i.into())).collect() };
+    let values = [
+        of(|i| f64::from(i.sin() as f32)),
+        of(|i| (i * 7.0 % 13.0) / 100.0),
+        of(|i| (-i / 20.0).exp()),
+        of(|i| (i * 0.7).sin() * 1e300),
+        of(|_| f64::NAN),
+    ];
+    let rows = (u16::try_from(rows).expect("few") - 1).to_le_bytes();
+    for (number, values) in values.iter().enumerate() {
+        let mut bytes = [&[0][..], &rows].concat();
+        Mode::choose(values)
+            .encode(values, &mut bytes)
+            .expect("values are encoded");
+        write("chunk", &format!("values-{number}"), &bytes);
+    }
+    for (number, ints) in [[3; 40], std::array::from_fn(|i| (i * i) as i64)]
+        .iter()
+        .enumerate()
+    {
+        let mut bytes = [&[1][..], &rows].concat();
+        chunk::encode_ints(ints, &mut bytes).expect("integers are encoded");
+        write("chunk", &format!("ints-{number}"), &bytes);
+    }
+}
+
+fn sealed_files() {
+    let group = Group {
+        metrics: vec![0, 1],
+        rows: (0..20).collect(),
+        steps: (0..20).map(|step| step * step).collect(),
+        times_us: (0..20).map(|step| 1_000 * step).collect(),
+        values: (0..40).map(|at| f64::from(at).sqrt()).collect(),
+    };
+    let metrics = vec![name("loss"), name("acc")];
+    let rows = Rows {
+        metrics,
+        groups: vec![group],
+        ..Rows::default()
+    };
+    let bytes = sealed::encode(&rows, &ID).expect("rows are encoded");
+    write("sealed", "whole", &[&[0][..], &bytes].concat());
+    let trailer = bytes.len() - TRAILER_BYTES;
+    let len = bytes[trailer..]
+        .first_chunk()
+        .map_or(0, |len| u32::from_le_bytes(*len)) as usize;
+    let (parts, footer) = bytes[HEADER_BYTES..trailer].split_at(trailer - HEADER_BYTES - len);
+    assert!(codec::decode::<Footer>(footer).is_ok());
+    let len = u16::try_from(parts.len()).expect("it is short");
+    let input = [&[1][..], &len.to_le_bytes(), parts, footer].concat();
+    write("sealed", "parts", &input);
+}

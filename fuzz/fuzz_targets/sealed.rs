@@ -1,0 +1,207 @@
+//! Any bytes as a sealed file: no panic, and no memory that the file's length does not justify.
+//!
+//! The fuzzer cannot find a checksum, so what it says of a footer gets true ones: a file that was
+//! made to hurt would have them too.
+#![no_main]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use tracker::Result;
+use tracker::codec;
+use tracker::journal::SegmentId;
+use tracker::journal::frame::Seed;
+use tracker::journal::rows::EventRow;
+use tracker::journal::rows::Group;
+use tracker::journal::rows::Rows;
+use tracker::journal::sealed;
+use tracker::journal::sealed::Footer;
+use tracker::journal::sealed::Part;
+use tracker::journal::sealed::Sealed;
+use tracker::model::Name;
+use tracker::model::RunId;
+use tracker::model::WriterId;
+use tracker::sys::File;
+use tracker::sys::Kind;
+use tracker::sys::Map;
+use tracker::sys::Stat;
+
+const ID: SegmentId = SegmentId {
+    run: RunId(1 << 80),
+    writer: WriterId(2),
+    seq: 3,
+};
+const HEADER_BYTES: usize = 64;
+const TRAILER_BYTES: usize = 48;
+
+/// A step, one value or two.
+type Row = (i64, f64, Option<f64>);
+
+fuzz_target!(|input: &[u8]| {
+    let Some((kind, bytes)) = input.split_first() else {
+        return;
+    };
+    match kind % 3 {
+        0 => read(bytes.to_vec()),
+        1 => {
+            let Some((len, bytes)) = bytes.split_first_chunk() else {
+                return;
+            };
+            let len = usize::from(u16::from_le_bytes(*len)).min(bytes.len());
+            let (parts, footer) = bytes.split_at(len);
+            if let Ok(footer) = codec::decode::<Footer>(footer) {
+                read(file_of(parts, footer));
+            }
+        }
+        _ => {
+            let Ok((at, flip, rows)) = Unstructured::new(bytes).arbitrary() else {
+                return;
+            };
+            damage(rows, at, flip);
+        }
+    }
+});
+
+/// Seals what was logged and flips bits in one byte of the file: that must not go unseen.
+fn damage(rows: Vec<Row>, at: usize, flip: u8) {
+    let mut bytes = sealed::encode(&rows_of(&rows), &ID).expect("rows can be encoded");
+    let at = at % bytes.len();
+    bytes[at] ^= flip;
+    let open = Sealed::open(Arc::new(Memory(bytes.clone())), &ID);
+    let verified = open.and_then(|sealed| sealed.verify());
+    assert_eq!(verified.is_ok(), flip == 0, "{verified:?}");
+    read(bytes);
+}
+
+/// Asks everything that can be asked of a sealed file.
+fn read(bytes: Vec<u8>) {
+    let Ok(sealed) = Sealed::open(Arc::new(Memory(bytes)), &ID) else {
+        return;
+    };
+    let _events: Result<Vec<EventRow>> = sealed.events();
+    for (name, _) in &sealed.footer.metrics {
+        let mut points = Vec::new();
+        if sealed.points_of(name.as_str(), &mut points).is_err() {
+            break;
+        }
+    }
+    let _verified = sealed.verify();
+}
+
+fn rows_of(points: &[Row]) -> Rows {
+    let name = |name| Name::new("metric name", name).expect("it is a name");
+    let mut groups = [vec![0], vec![0, 1]].map(|metrics| Group {
+        metrics,
+        ..Group::default()
+    });
+    for (row, (step, first, second)) in (0u32..).zip(points) {
+        let group = &mut groups[usize::from(second.is_some())];
+        group.rows.push(row);
+        group.steps.push(*step);
+        group.times_us.push(i64::from(row) * 1_000);
+        group.values.extend([*first].into_iter().chain(*second));
+    }
+    let groups = groups
+        .into_iter()
+        .filter(|group| !group.rows.is_empty())
+        .collect();
+    Rows {
+        metrics: vec![name("loss"), name("acc")],
+        groups,
+        ..Rows::default()
+    }
+}
+
+/// A file with these parts and this footer, all checksums true.
+fn file_of(parts: &[u8], mut footer: Footer) -> Vec<u8> {
+    let seed = Seed::of(&ID);
+    let empty = sealed::encode(&Rows::default(), &ID).expect("no rows can be encoded");
+    let (header, magic) = (&empty[..HEADER_BYTES], &empty[empty.len() - 8..]);
+    let mut bytes = [header, parts].concat();
+    let mend = |part: &mut Part| {
+        let from = usize::try_from(part.offset).unwrap_or(usize::MAX);
+        let part_bytes = bytes
+            .get(from..)
+            .and_then(|rest| rest.get(..part.len as usize));
+        part.crc = part_bytes.map_or(part.crc, |bytes| seed.checksum(bytes));
+    };
+    mend(&mut footer.events);
+    for block in footer.groups.iter_mut().flat_map(|group| &mut group.blocks) {
+        mend(&mut block.axis);
+        block
+            .columns
+            .iter_mut()
+            .for_each(|column| mend(&mut column.part));
+    }
+    let start = bytes.len();
+    codec::encode(&footer, &mut bytes).expect("a footer can be encoded");
+    let crc = seed.checksum(&bytes[start..]);
+    let len = u32::try_from(bytes.len() - start).expect("it is short");
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    let hash = blake3::hash(&bytes);
+    bytes.extend_from_slice(hash.as_bytes());
+    bytes.extend_from_slice(magic);
+    assert!(bytes.len() >= HEADER_BYTES + TRAILER_BYTES);
+    bytes
+}
+
+/// A file in memory, to be read.
+#[derive(Debug)]
+struct Memory(Vec<u8>);
+
+impl File for Memory {
+    fn path(&self) -> &Path {
+        Path::new("fuzzed.sealed")
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        let len = self.0.len() as u64;
+        Ok(Stat {
+            len,
+            allocated: len,
+            device: 1,
+            inode: 1,
+            modified_ns: 0,
+            kind: Kind::File,
+        })
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let there = self.0.get(from..).unwrap_or_default();
+        let len = there.len().min(bytes.len());
+        bytes[..len].copy_from_slice(&there[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> Result<()> {
+        unreachable!("reading writes nothing")
+    }
+
+    fn allocate(&self, _: u64) -> Result<()> {
+        unreachable!("reading writes nothing")
+    }
+
+    fn set_len(&self, _: u64) -> Result<()> {
+        unreachable!("reading writes nothing")
+    }
+
+    fn sync(&self) -> Result<()> {
+        unreachable!("reading writes nothing")
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        unreachable!("reading locks nothing")
+    }
+
+    fn is_locked(&self) -> Result<bool> {
+        unreachable!("reading locks nothing")
+    }
+
+    fn map(&self, _: usize) -> Result<Map> {
+        unreachable!("reading maps nothing")
+    }
+}
