@@ -82,6 +82,15 @@ impl Failure {
         Self::new(format!("cannot {op} {}: {error}", path.display()))
     }
 
+    /// Returns what went wrong, without what to do about it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::BrokenPipe => "nobody reads standard output".to_owned(),
+            Self::Said { message, .. } => message.clone(),
+            Self::Library(error) => error.to_string(),
+        }
+    }
+
     /// Says it on standard error and returns the exit code.
     pub(crate) fn report(&self, messages: Messages) -> u8 {
         match self {

@@ -404,8 +404,5 @@ fn a_program_gets_all_runs_and_a_person_the_latest_20() {
     assert_eq!(dir.json(&["ls", "-n", "2"]).as_array().unwrap().len(), 2);
     let (table, said) = dir.call(&["ls"]).said();
     assert_eq!(table.lines().count(), 1 + 20);
-    assert_eq!(
-        said,
-        "note: showing 20 of 21 runs; `--limit 0` shows all\n"
-    );
+    assert_eq!(said, "note: showing 20 of 21 runs; `--limit 0` shows all\n");
 }
