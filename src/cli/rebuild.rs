@@ -12,7 +12,7 @@ use super::print::number;
 /// stands.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 made, 1 failed or parts of the journal could not be read, 2 called wrongly
+Exit codes: 0 made, 1 failed or not all could be read, 2 called wrongly
 
 Examples:
   tracker rebuild")]
