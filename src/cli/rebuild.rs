@@ -38,5 +38,10 @@ pub(crate) fn run(ctx: &Ctx, _args: &RebuildArgs) -> Outcome {
     for damage in &report.damage {
         messages.warning(format!("left out {damage}"));
     }
-    Ok(if report.damage.is_empty() { 0 } else { FAILED })
+    if report.damage.is_empty() {
+        return Ok(0);
+    }
+    messages
+        .hint("copy these files from another copy of the store, then run `tracker rebuild` again");
+    Ok(FAILED)
 }
