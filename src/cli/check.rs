@@ -74,11 +74,32 @@ pub(crate) fn run(ctx: &Ctx, _args: &CheckArgs) -> Outcome {
         messages.error("some of the store is not as it was written");
         messages.hint("the rest can be read; copy the files listed from another copy of the store");
     }
+    let lacks_journal = report
+        .damage
+        .iter()
+        .any(|(damage, _)| is_of_journal(&damage.path, store.path()));
+    if lacks_journal {
+        messages.hint(
+            "do not run `tracker rebuild` before that: the index may still have what a damaged \
+             file had",
+        );
+    }
     if !report.index.is_empty() {
         messages.error("the index does not say what the journal says");
-        messages.hint("make it anew with `tracker rebuild`");
+        messages.hint(if lacks_journal {
+            "once the journal is whole, make it anew with `tracker rebuild`"
+        } else {
+            "make it anew with `tracker rebuild`"
+        });
     }
     Ok(FAILED)
+}
+
+/// Whether a file holds what the index is made from.
+fn is_of_journal(path: &Path, store: &Path) -> bool {
+    ["journal", "live"]
+        .iter()
+        .any(|folder| path.starts_with(store.join(folder)))
 }
 
 /// A row for each thing that is not as it was written.

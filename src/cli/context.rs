@@ -13,6 +13,7 @@ use tracker::Store;
 use tracker::model::RunId;
 
 use super::fail::Failure;
+use super::fail::has_journal;
 use super::print::Colour;
 use super::print::Format;
 use super::print::Messages;
@@ -90,7 +91,7 @@ impl Ctx {
     pub(crate) fn store(&self) -> Result<&Store, Failure> {
         self.open(|| match self.named_store() {
             Some(path) => Ok(open_named(&path)?),
-            None => match Store::find(&here()?) {
+            None => match find(&here()?) {
                 Some(path) => Ok(Store::open(&path)?),
                 None => Err(Failure::new("no store in this folder or one above it")
                     .hint("point to one with `--store DIR` or TRACKER_STORE")
@@ -114,7 +115,7 @@ impl Ctx {
                 }
             } else {
                 let here = here()?;
-                let path = Store::find(&here).unwrap_or_else(|| here.join(FOLDER));
+                let path = find(&here).unwrap_or_else(|| here.join(FOLDER));
                 Ok(Store::open_or_create(&path)?)
             }
         })
@@ -181,6 +182,15 @@ impl Ctx {
             let _ = store.fold(Some(FOLD_BUDGET));
         }
     }
+}
+
+/// Finds the nearest store, or else one without its file `format`: opening it tells what is wrong.
+fn find(from: &Path) -> Option<PathBuf> {
+    let unlabelled = || {
+        let folders = from.ancestors().map(|folder| folder.join(FOLDER));
+        folders.into_iter().find(|path| has_journal(path))
+    };
+    Store::find(from).or_else(unlabelled)
 }
 
 fn open_named(path: &Path) -> Result<Store, Error> {

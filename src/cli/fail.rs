@@ -3,8 +3,10 @@
 //! The library says what and where; only here is added what to type next.
 
 use std::io;
+use std::path::Path;
 
 use tracker::Error;
+use tracker::store::FORMAT;
 
 use super::print::Messages;
 use super::print::escape;
@@ -80,6 +82,15 @@ impl Failure {
     /// A file of the user cannot be read or written.
     pub(crate) fn file(op: &str, path: &std::path::Path, error: &io::Error) -> Self {
         Self::new(format!("cannot {op} {}: {error}", path.display()))
+    }
+
+    /// Returns what went wrong, without what to do about it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::BrokenPipe => "nobody reads standard output".to_owned(),
+            Self::Said { message, .. } => message.clone(),
+            Self::Library(error) => error.to_string(),
+        }
     }
 
     /// Says it on standard error and returns the exit code.
@@ -160,11 +171,16 @@ fn hints(error: &Error) -> Vec<String> {
         ),
         Error::Ended(_) => said("start another run with `tracker start` or `tracker run`"),
         Error::NewerFormat { .. } => said("upgrade tracker: `cargo install tracker-db`"),
+        Error::NotAStore(path) if has_journal(path) => vec![format!(
+            "its journal is there, its file `format` is not; {}",
+            mend_format(&path.join("format"))
+        )],
         Error::NotAStore(_) => said(
             "point to a store with `--store DIR` or TRACKER_STORE; `tracker start` makes one in \
              an empty or new folder",
         ),
         Error::Locked { .. } => said("wait until it is done, then try again"),
+        Error::Corrupt(damage) if damage.what == "format" => vec![mend_format(&damage.path)],
         Error::Corrupt(_) => {
             said("see how far it goes with `tracker check`; the rest of the store can be read")
         }
@@ -178,6 +194,20 @@ fn hints(error: &Error) -> Vec<String> {
         ),
         _ => Vec::new(),
     }
+}
+
+/// Whether a folder is a store but for its one line of text.
+pub(crate) fn has_journal(path: &Path) -> bool {
+    path.join("journal").is_dir()
+}
+
+/// How the one line of a store is written again by hand.
+fn mend_format(path: &Path) -> String {
+    format!(
+        "copy {} from another copy of the store, or write it: one line, `tracker {FORMAT} ID`, \
+         where ID may be any 32 hex digits; with a new ID the index is made again",
+        path.display()
+    )
 }
 
 /// Names as a question offers them: `"a"`, `"a" or "b"`, `"a", "b" or "c"`.

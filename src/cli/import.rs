@@ -26,7 +26,7 @@ use tracker::import::Importer;
 /// it. A run's id follows from where it came from, so importing twice changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 imported, 1 some or all of it failed (what was imported is kept), 2 called wrongly
+Exit codes: 0 imported, 1 failed (what was imported is kept), 2 called wrongly
 
 Examples:
   tracker import runs/*.yaml --experiment old

@@ -24,22 +24,19 @@ const READ_BYTES: usize = 256 << 10;
 ///
 /// With K=V the values of one step. With `-` a stream from standard input, one JSON object a line:
 ///
-///   {"step": 3, "loss": 0.31, "val": {"acc": 0.9}, "time": "2024-01-15T10:30:00Z"}
+/// {"step": 3, "loss": 0.31, "val": {"acc": 0.9}, "time": "2024-01-15T10:30:00Z"}
 ///
 /// Names in nested objects are joined with `/`: val/acc. Values are numbers, true and false (1 and
 /// 0) and the strings "NaN", "Infinity" and "-Infinity"; null is skipped. `time` is RFC 3339 or
 /// seconds since 1970, without it now. A line is logged as soon as it is read. At a line that
 /// cannot be understood the command fails and names it; the lines before it are kept.
 #[derive(Debug, clap::Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Exit codes: 0 logged, 1 failed, 2 called wrongly
 
 Examples:
   tracker log $RUN --step 10 loss=0.31 val/acc=0.9
-  python train.py | tracker log @this -"
-)]
+  python train.py | tracker log @this -")]
 pub(crate) struct LogArgs {
     /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
     run: String,

@@ -24,12 +24,12 @@ Exit codes: 0 listed (none is fine), 1 failed, 2 called wrongly
 Examples:
   tracker ls
   tracker ls --experiment mnist --sort -metrics.val/acc
-  tracker ls --status running --limit 0 --format json"
+  tracker ls --status running --format json"
 )]
 pub(crate) struct LsArgs {
-    /// Show at most so many runs; 0 is all
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// Show at most so many runs; 0 is all, and so it is without it but for tables: 20
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<usize>,
 
     /// Only runs of this experiment
     #[arg(long, short, value_name = "NAME")]
@@ -43,6 +43,9 @@ pub(crate) struct LsArgs {
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     sort: Vec<String>,
 }
+
+/// Most runs that people are shown who did not say how many.
+const RUNS_MAX: usize = 20;
 
 fn status(text: &str) -> Result<Status, String> {
     text.parse()
@@ -58,20 +61,22 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
     .into_iter()
     .flatten()
     .collect();
+    let people = matches!(ctx.out.format(), Format::Table | Format::Md);
+    // A program must not take a part for the whole.
+    let limit = args.limit.unwrap_or(if people { RUNS_MAX } else { 0 });
     let filter = (!parts.is_empty()).then(|| parts.join(" and "));
     let query = Query {
         filter: filter.clone(),
         sort: args.sort.clone(),
         // One more than is shown tells whether there are more.
-        limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
+        limit: (limit > 0).then(|| limit.saturating_add(1)),
     };
     let reader = ctx.reader()?;
     let mut runs = reader.runs(&query)?;
-    let more = args.limit > 0 && runs.len() > args.limit;
+    let more = limit > 0 && runs.len() > limit;
     if more {
-        runs.truncate(args.limit);
+        runs.truncate(limit);
     }
-    let people = matches!(ctx.out.format(), Format::Table | Format::Md);
     if runs.is_empty() && people {
         ctx.messages().note(if parts.is_empty() {
             "there are no runs yet; begin with `tracker run -- CMD`"

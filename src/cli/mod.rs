@@ -75,7 +75,8 @@ Naming a run:
   @this          the run in $TRACKER_RUN_ID
 
 Exit codes:
-  0 done (a closed pipe too), 1 failed, 2 called wrongly; `run` gives back that of its command
+  0 done (a closed pipe too), 1 failed, 2 called wrongly;
+  `run` gives back that of its command
 
 Examples:
   tracker run --param lr=0.1 -- python train.py
@@ -194,6 +195,8 @@ mod tests {
                 "{name}"
             );
             assert!(after.contains("Exit codes:"), "{name}");
+            let long = after.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{name}: it would be broken anywhere");
             for argument in command.get_arguments() {
                 let help = argument
                     .get_help()

@@ -56,6 +56,11 @@ impl NewRun {
         })
     }
 
+    /// Whether the caller named it, and so can find it without its id.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// Writes params, tags and note into the run.
     pub(crate) fn describe(&self, ctx: &Ctx, run: &RunWriter) -> tracker::Result<()> {
         for Param {

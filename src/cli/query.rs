@@ -17,19 +17,20 @@ use tracker::query::filter::Field;
 /// experiment, author, status, start, end, duration, note. A bare NAME is the param, metric or tag
 /// that has it. Between them and, or, not and parentheses; =, !=, <, <=, >, >=, in, between, like,
 /// ~ (a regular expression), is null. Functions look at a whole series: min, max, mean, std, first,
-/// last, count, `nan_count`, argmin, argmax. Names with blanks go in double quotes, texts in single
+/// last, count, nan_count, argmin, argmax. Names with blanks go in double quotes, texts in single
 /// ones; dates are '2024-01-15', durations 90s, 1h30m, 7d.
 ///
 /// The table shows the fields that filter and sort speak of.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "it is read as plain text")]
 #[command(after_help = "\
 Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
 
 Examples:
   tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
   tracker query 'status = \"failed\" and start > now - 7d'
-  tracker query 'min(metrics.loss) < 0.1 or tags.stage = \"candidate\"' --sort -metrics.val/acc
-  tracker query 'start > 2024-01-15 and duration > 1h' --columns name,lr,'min(metrics.loss)'")]
+  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
+  tracker query 'start > 2024-01-15' --columns name,lr,'min(metrics.loss)'")]
 pub(crate) struct QueryArgs {
     /// Filter, in quotes for the shell
     filter: String,

@@ -12,7 +12,7 @@ use super::print::number;
 /// stands.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 made, 1 failed or parts of the journal could not be read, 2 called wrongly
+Exit codes: 0 made, 1 failed or not all could be read, 2 called wrongly
 
 Examples:
   tracker rebuild")]
@@ -38,5 +38,10 @@ pub(crate) fn run(ctx: &Ctx, _args: &RebuildArgs) -> Outcome {
     for damage in &report.damage {
         messages.warning(format!("left out {damage}"));
     }
-    Ok(if report.damage.is_empty() { 0 } else { FAILED })
+    if report.damage.is_empty() {
+        return Ok(0);
+    }
+    messages
+        .hint("copy these files from another copy of the store, then run `tracker rebuild` again");
+    Ok(FAILED)
 }

@@ -348,6 +348,58 @@ hint: upgrade tracker: `cargo install tracker-db`
 }
 
 #[test]
+fn a_store_whose_format_line_is_lost_says_how_to_write_it() {
+    let dir = store();
+    let answer = dir.json(&["ls"]);
+    let lost = str![[r#"
+error: not a tracker store: [..].tracker
+hint: its journal is there, its file `format` is not; copy [..].tracker/format from another copy of the store, or write it: one line, `tracker 1 ID`, where ID may be any 32 hex digits; with a new ID the index is made again
+
+"#]];
+    fs::remove_file(dir.path(".tracker/format")).unwrap();
+    for command in [&["ls"][..], &["start"], &["ls", "--store", ".tracker"]] {
+        dir.call(command).fails(1, lost.clone());
+    }
+    dir.write(".tracker/format", "tracker one\n");
+    dir.call(&["ls"]).fails(
+        1,
+        str![[r#"
+error: corrupt format at byte 0: it is no line of a store: "tracker one/n": [..]format
+hint: copy [..].tracker/format from another copy of the store, or write it: one line, `tracker 1 ID`, where ID may be any 32 hex digits; with a new ID the index is made again
+
+"#]],
+    );
+    dir.write(
+        ".tracker/format",
+        format!("tracker 1 {}\n", "0a".repeat(16)),
+    );
+    assert_eq!(dir.json(&["ls"]), answer);
+    let (_, said) = dir.call(&["ls"]).said();
+    assert_eq!(said, "", "the index was made again");
+}
+
+/// The index may still have what a damaged file of the journal had.
+#[test]
+fn a_damaged_journal_is_to_be_mended_before_a_rebuild() {
+    let dir = store();
+    dir.ok(&["ls"]); // folds
+    let segments = dir.files(".tracker/journal");
+    let (path, whole) = &segments[0];
+    let mut bytes = whole.clone();
+    bytes[60] ^= 0x55;
+    fs::write(path, bytes).unwrap();
+    let output = dir.call(&["check"]).output();
+    let said = text(output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let at = |what: &str| said.find(what).unwrap_or_else(|| panic!("{what}: {said}"));
+    let copy = at("copy the files listed from another copy of the store");
+    assert!(copy < at("do not run `tracker rebuild` before that"));
+    assert!(!said.contains("make it anew with `tracker rebuild`\n") || said.contains("once the"));
+    fs::write(path, whole).unwrap();
+    dir.ok(&["check"]);
+}
+
+#[test]
 fn nobody_reads_the_answer() {
     let dir = store();
     let lines = lines(20_000, |step| format!("{{\"x\": {step}}}"));

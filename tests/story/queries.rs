@@ -391,3 +391,18 @@ fn names_of_others_cannot_speak_to_the_terminal() {
         (&json!(name), &json!(evil))
     );
 }
+
+#[test]
+fn a_program_gets_all_runs_and_a_person_the_latest_20() {
+    let dir = Dir::new();
+    for _ in 0..21 {
+        dir.start(&[]);
+    }
+    assert_eq!(dir.json(&["ls"]).as_array().unwrap().len(), 21);
+    assert_eq!(dir.ok(&["ls", "--format", "jsonl"]).lines().count(), 21);
+    assert_eq!(dir.ok(&["ls", "--format", "csv"]).lines().count(), 1 + 21);
+    assert_eq!(dir.json(&["ls", "-n", "2"]).as_array().unwrap().len(), 2);
+    let (table, said) = dir.call(&["ls"]).said();
+    assert_eq!(table.lines().count(), 1 + 20);
+    assert_eq!(said, "note: showing 20 of 21 runs; `--limit 0` shows all\n");
+}

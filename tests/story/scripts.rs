@@ -90,6 +90,53 @@ hint: start another run with `tracker start` or `tracker run`
     );
 }
 
+/// Nobody has the id of such a run: it must not run for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_whose_id_cannot_be_printed_does_not_stay_running() {
+    let dir = Dir::new();
+    dir.shell("tracker start >&-").fails(
+        1,
+        str![[r#"
+error: cannot print the run's id: standard output is closed
+hint: keep the id with `RUN=$(tracker start)`, or give the run a name with `--name`
+
+"#]],
+    );
+    assert!(!dir.path(".tracker").exists(), "no run was begun");
+    dir.shell("tracker start >/dev/full").fails(
+        1,
+        str![[r#"
+error: cannot print the run's id: cannot write to standard output: No space left [..]
+hint: keep the id with `RUN=$(tracker start)`
+
+"#]],
+    );
+    let (reader, pipe) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut nobody = dir.call(&["start"]).command;
+    assert_eq!(nobody.stdout(pipe).status().unwrap().code(), Some(1));
+    let bad = format!("{}=1", "p".repeat(513));
+    assert!(
+        !dir.call(&["start", "--param", &bad])
+            .output()
+            .status
+            .success()
+    );
+    let runs = dir.json(&["ls"]);
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), 3);
+    assert!(runs.iter().all(|run| run["status"] == "failed"), "{runs:?}");
+    assert!(
+        dir.ok(&["show", "@last"])
+            .contains("tracker start failed: invalid param name")
+    );
+    // Thrown away on purpose, or found by its name.
+    dir.shell("tracker start >/dev/null").ok();
+    dir.shell("tracker start --name known >&-").ok();
+    assert_eq!(dir.run("known")["status"], "running");
+}
+
 #[test]
 fn a_param_that_changes_is_refused_and_the_first_value_stays() {
     let dir = Dir::new();

@@ -26,7 +26,7 @@ use crate::cli::print::number;
 /// Prints those that are damaged or missing; none is good.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 all are as they were stored, 1 some are not or it failed, 2 called wrongly
+Exit codes: 0 all are as stored, 1 some are not or it failed, 2 called wrongly
 
 Examples:
   tracker artifact verify

@@ -110,6 +110,14 @@ impl Output {
         self.width
     }
 
+    /// Whether standard output was closed by the caller (`>&-`), so that what is written is lost.
+    ///
+    /// Rust's start-up puts `/dev/null`, open for reading and writing, in the place of a closed
+    /// one. Some callers hand over the same on purpose; a shell's `>/dev/null` only writes.
+    pub(crate) fn is_closed(&self) -> bool {
+        is_null_device(&io::stdout())
+    }
+
     /// Returns what talks to the user beside the answer.
     pub(crate) fn messages(&self) -> Messages {
         self.stderr
@@ -180,6 +188,22 @@ impl Output {
             text.to_owned()
         }
     }
+}
+
+#[cfg(unix)]
+fn is_null_device(stdout: &io::Stdout) -> bool {
+    use rustix::fs::OFlags;
+    let flags = rustix::fs::fcntl_getfl(stdout).unwrap_or(OFlags::empty());
+    let device = |stat: Result<rustix::fs::Stat, _>| stat.ok().map(|stat| stat.st_rdev);
+    let null = device(rustix::fs::stat("/dev/null"));
+    flags & OFlags::RWMODE == OFlags::RDWR
+        && null.is_some()
+        && device(rustix::fs::fstat(stdout)) == null
+}
+
+#[cfg(not(unix))]
+fn is_null_device(_stdout: &io::Stdout) -> bool {
+    false
 }
 
 /// Writes values as one array with a value a line, or as bare lines.

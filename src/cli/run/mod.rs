@@ -43,8 +43,8 @@ const NOT_EXECUTABLE: u8 = 126;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
-  That of the program; 128+N if signal N killed it; 127 not found, 126 not executable,
-  1 if the run cannot be started, 2 called wrongly
+  That of the program; 128+N if signal N killed it; 127 not found,
+  126 not executable, 1 if the run cannot be started, 2 called wrongly
 
 Examples:
   tracker run -- python train.py --lr 0.1
