@@ -294,10 +294,7 @@ impl Walk<'_> {
 }
 
 /// Tells what of the index is not as the sealed files say.
-fn compare_index(
-    folder: &Folder<'_>,
-    sealed: &[(SegmentId, [u8; 32])],
-) -> Result<Vec<String>> {
+fn compare_index(folder: &Folder<'_>, sealed: &[(SegmentId, [u8; 32])]) -> Result<Vec<String>> {
     // A reader has no time to wait for a busy machine; a check has.
     let mut opened = folder.index.read()?;
     for _ in 1..INDEX_TRIES {
