@@ -10,6 +10,10 @@
 //! Invariants:
 //! - a file under a blob's name is whole: it is written beside, synced, then renamed. Two
 //!   processes that put the same bytes both rename, the same bytes over the same bytes;
+//! - what a put finds there is hashed before it counts as known: one that was damaged since is
+//!   written anew, for its bytes are at hand just now;
+//! - a file being written is locked by its writer until it has its name, so that one without a
+//!   lock was left behind and can be swept;
 //! - when a put returns, the blob survives a power cut, also one that somebody else wrote and has
 //!   not synced yet, so the record that names it may follow at once;
 //! - what leaves here is checked against the name: a reader of wrong bytes ends in an error;
@@ -17,8 +21,8 @@
 //!
 //! A user's file is copied, never linked: a hard link shares its bytes with the file, and whoever
 //! edits that in place would change the blob. A file larger than a buffer is hashed first and
-//! copied, hashing again, only if it is new: a known one costs one read and no write, and a file
-//! that changes in between is found out. It is read, not mapped: a peer that cuts a mapped file
+//! copied, hashing again, only if it is new: a known one costs a read of it and of the blob and no
+//! write, and a file that changes in between is found out. It is read, not mapped: a peer that cuts a mapped file
 //! kills the process that reads it.
 //!
 //! Relies on: rename within a folder tree is atomic, `fsync`. Format: whole files, version 1.
@@ -26,6 +30,7 @@
 mod list;
 mod media;
 mod read;
+mod sweep;
 #[cfg(all(test, unix))]
 mod tests;
 mod walk;
@@ -148,7 +153,7 @@ impl Blobs {
 
     fn put(&self, blob: BlobId, bytes: u64, fill: Fill<'_>) -> Result<Put> {
         let folder = self.durable_folder(blob)?;
-        let new = !self.has(blob, bytes)?;
+        let new = !self.has_whole(blob, bytes)?;
         if new {
             self.write(blob, fill)?;
         }
@@ -157,29 +162,31 @@ impl Blobs {
         Ok(Put { blob, bytes, new })
     }
 
-    /// Whether the blob is there with its full length. One that was cut is written anew.
-    fn has(&self, blob: BlobId, bytes: u64) -> Result<bool> {
+    /// Whether the blob is there and its bytes are those of its name.
+    fn has_whole(&self, blob: BlobId, bytes: u64) -> Result<bool> {
         match self.sys.stat(&self.path(blob)) {
-            Ok(stat) => Ok(stat.kind == Kind::File && stat.len == bytes),
+            // One that cannot be read is of no use to anybody either.
+            Ok(stat) if stat.kind == Kind::File && stat.len == bytes => {
+                Ok(self.verify(blob).is_ok())
+            }
+            Ok(_) => Ok(false),
             Err(error) if error.is_missing() => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     fn write(&self, blob: BlobId, fill: Fill<'_>) -> Result<()> {
-        let random = u128::from_le_bytes(self.sys.random());
-        let beside = self.dir.join(format!("{random:032x}.tmp"));
+        let (beside, copy) = self.create_temporary()?;
         let written = (|| {
-            let copy = self.sys.open(&beside, Open::New)?;
             fill(&*copy)?;
             let _ = copy.set_read_only(); // guards against slips; not every file system has it
             copy.sync()?;
-            drop(copy);
             self.sys.rename(&beside, &self.path(blob))
         })();
         if written.is_err() {
             let _ = self.sys.remove(&beside); // best effort: the error that is returned says more
         }
+        drop(copy); // with its lock: before the rename it would be anybody's to sweep
         written
     }
 

@@ -153,7 +153,10 @@ fn a_blob_is_synced_before_it_has_its_name_and_its_name_before_put_returns() {
     at.blobs.put_bytes(b"model").unwrap();
     assert_eq!(
         *at.rig.ops.lock().unwrap(),
-        [format!("sync folder {folder}")]
+        [
+            format!("read {}", put.blob),
+            format!("sync folder {folder}")
+        ]
     );
 }
 
@@ -187,6 +190,61 @@ fn a_blob_that_was_cut_is_mended_by_putting_its_bytes_again() {
     at.damage(put.blob, |bytes| bytes.truncate(3));
     assert!(at.blobs.put_bytes(b"weights").unwrap().new);
     assert_eq!(at.blobs.verify(put.blob).unwrap(), 7);
+}
+
+#[test]
+fn a_damaged_blob_of_the_right_length_is_not_taken_for_a_known_one() {
+    let at = Fixture::new();
+    for bytes in [large(), b"small".to_vec()] {
+        let file = at.file("a", &bytes);
+        let blob = at.blobs.put_file(&file).unwrap().blob;
+        for again in 0..2 {
+            let path = at.damage(blob, |bytes| bytes[2] ^= 1);
+            let put = match again {
+                0 => at.blobs.put_file(&file).unwrap(),
+                _ => at.blobs.put_bytes(&bytes).unwrap(),
+            };
+            assert!(put.new && put.blob == blob);
+            assert_eq!(fs::read(path).unwrap(), bytes);
+            assert_eq!(at.blobs.verify(blob).unwrap(), bytes.len() as u64);
+        }
+    }
+    assert_eq!(at.count(), (2, 0, 0));
+}
+
+#[test]
+fn what_a_killed_put_left_is_swept_and_what_is_being_written_stays() {
+    let at = Fixture::new();
+    assert_eq!(at.blobs.sweep().unwrap(), 0);
+    let kept = at.blobs.put_bytes(b"kept").unwrap().blob;
+    let left = at.file(".tracker/blobs/0123.tmp", b"half");
+    let left_read_only = at.file(".tracker/blobs/4567.tmp", b"all but its name");
+    fs::set_permissions(&left_read_only, fs::Permissions::from_mode(0o400)).unwrap();
+    let (writing, lock) = at.blobs.create_temporary().unwrap();
+    assert_eq!(at.blobs.sweep().unwrap(), 2);
+    assert!(!left.exists() && !left_read_only.exists() && writing.exists());
+    drop(lock);
+    assert_eq!(at.blobs.sweep().unwrap(), 1);
+    assert_eq!(at.count(), (1, 0, 0));
+    assert_eq!(at.blobs.verify(kept).unwrap(), 4);
+}
+
+#[test]
+fn puts_and_sweeps_at_once_lose_no_blob() {
+    let at = Fixture::new();
+    let blobs = &at.blobs;
+    std::thread::scope(|scope| {
+        for writer in 0..2_u8 {
+            scope.spawn(move || {
+                for number in 0..100 {
+                    let put = blobs.put_bytes(&[writer, number]).unwrap();
+                    assert_eq!(blobs.verify(put.blob).unwrap(), 2);
+                }
+            });
+        }
+        scope.spawn(move || (0..400).for_each(|_| drop(blobs.sweep().unwrap())));
+    });
+    assert_eq!(at.count(), (200, 0, 0));
 }
 
 #[test]

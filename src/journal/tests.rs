@@ -14,6 +14,7 @@ use super::seal;
 use super::sealed::Sealed;
 use super::segment;
 use super::segment::Append;
+use super::whole::Whole;
 use super::writer::Options;
 use super::writer::Writer;
 use crate::error::Error;
@@ -21,6 +22,8 @@ use crate::model::Name;
 use crate::model::ParamValue;
 use crate::model::Point;
 use crate::model::RunId;
+use crate::model::RunInfo;
+use crate::model::Status;
 use crate::sys::Open;
 use crate::sys::RealSys;
 use crate::sys::Sys;
@@ -299,4 +302,35 @@ fn a_segment_is_recovered_only_when_its_writer_is_gone() {
         seal::Recovered::Gone
     ));
     assert_eq!(points(&temp.folders, "a").len(), 1);
+}
+
+#[test]
+fn a_run_that_another_process_is_adding_is_locked_and_what_it_left_is_no_hindrance() {
+    let temp = temp();
+    let folders = &temp.folders;
+    let add = || {
+        let point = Point {
+            step: 1,
+            time_us: 2,
+            value: 0.5,
+        };
+        let info = RunInfo {
+            name: "baseline".to_owned(),
+            ..RunInfo::default()
+        };
+        let mut whole = Whole::new(RUN, &info, Some(3)).unwrap();
+        whole.series("loss", &[point]).unwrap();
+        whole.write(folders, Status::Completed, None)
+    };
+    add().unwrap();
+    let sealed = folders.list_live().unwrap().remove(0);
+    let other = folders.rows(&sealed.id).with_extension("new");
+    folders.sys.remove(&sealed.path).unwrap();
+    let held = folders.sys.open(&other, Open::New).unwrap();
+    assert!(held.try_lock().unwrap());
+    assert!(matches!(add(), Err(Error::Locked { .. })));
+    drop(held); // it died
+    add().unwrap();
+    assert_eq!(points(folders, "loss").len(), 1);
+    assert!(folders.sys.stat(&other).is_err());
 }

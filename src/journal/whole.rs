@@ -6,6 +6,7 @@
 //! there, and the next try writes the same segments again.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::files::Folders;
@@ -27,10 +28,13 @@ use crate::model::RunId;
 use crate::model::RunInfo;
 use crate::model::Status;
 use crate::model::WriterId;
+use crate::sys::File;
 use crate::sys::Open;
 
 /// A segment takes about so many points.
 const SEGMENT_POINTS: usize = 1 << 20;
+/// Other processes that may come between before adding a run gives up.
+const TRIES_MAX: u32 = 8;
 
 /// A run, ready to be written.
 #[derive(Debug)]
@@ -227,19 +231,17 @@ fn by_axis(series: AllSeries) -> Vec<(Axis, AllSeries)> {
 /// Writes a segment under a name that is swept up if this process dies, and renames it.
 fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
     let exists = |path: &Path| folders.sys.stat(path).is_ok();
-    if exists(&folders.settled(id)) || exists(&folders.sealed(id)) {
+    let is_there = || exists(&folders.settled(id)) || exists(&folders.sealed(id));
+    if is_there() {
         return Ok(()); // by an earlier try
     }
     let path = folders.sealed(id);
     let bytes = sealed::encode(rows, id)
         .map_err(|why| Damage::new(&path, 0, "segment", why.to_string()))?;
     let made = folders.rows(id).with_extension("new");
-    seal::sweep(folders, &made)?; // of an earlier try that died
-    let file = folders.sys.open(&made, Open::New)?;
-    if !file.try_lock()? {
-        return Err(Error::Locked {
-            what: "the run to be added",
-        });
+    let file = create_locked(folders, &made)?;
+    if is_there() {
+        return folders.sys.remove(&made); // another process came before the lock
     }
     let written = file
         .write_at(&bytes, 0)
@@ -250,4 +252,23 @@ fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
         let _ = folders.sys.remove(&made); // best effort: the error that is returned says more
     }
     written
+}
+
+/// Makes the file to write to and locks it.
+///
+/// Another process may sweep it up before it is locked, or be adding the same run: then again.
+fn create_locked(folders: &Folders, made: &Path) -> Result<Box<dyn File>> {
+    for _ in 0..TRIES_MAX {
+        seal::sweep(folders, made)?; // of an earlier try that died
+        let file = match folders.sys.open(made, Open::New) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => continue,
+            file => file?,
+        };
+        if file.try_lock()? && seal::still_names(folders, made, &*file)? {
+            return Ok(file);
+        } // else another process sweeps it up
+    }
+    Err(Error::Locked {
+        what: "the run to be added",
+    })
 }

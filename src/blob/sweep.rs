@@ -1,0 +1,92 @@
+//! Files that are being written, and those that a process left when it died.
+//!
+//! Whoever writes one holds its lock, and the kernel drops that with the process. Where the file
+//! system has no locks, or none that other machines see, nothing is swept.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Blobs;
+use crate::error::Error;
+use crate::error::Result;
+use crate::sys::File;
+use crate::sys::Open;
+
+/// Sweepers that may come between the making of a file and its lock before a put gives up.
+const TRIES_MAX: u32 = 8;
+
+impl Blobs {
+    /// Removes what processes that died have left of their puts.
+    ///
+    /// - returns: how many files
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sweep(&self) -> Result<u64> {
+        let entries = match self.sys.list(&self.dir) {
+            Err(error) if error.is_missing() => return Ok(0),
+            entries => entries?,
+        };
+        let is_temporary = |path: &Path| path.extension().is_some_and(|end| end == "tmp");
+        let mut left = entries
+            .into_iter()
+            .filter(|entry| !entry.is_dir)
+            .map(|entry| self.dir.join(entry.name))
+            .filter(|path| is_temporary(path))
+            .peekable();
+        if left.peek().is_none() || !self.sys.file_system(&self.dir).locks_surely {
+            return Ok(0);
+        }
+        let mut swept = 0;
+        for path in left {
+            swept += u64::from(self.sweep_one(&path)?);
+        }
+        Ok(swept)
+    }
+
+    /// Makes a file to be written to, and locks it.
+    pub(super) fn create_temporary(&self) -> Result<(PathBuf, Box<dyn File>)> {
+        for _ in 0..TRIES_MAX {
+            let random = u128::from_le_bytes(self.sys.random());
+            let path = self.dir.join(format!("{random:032x}.tmp"));
+            let file = self.sys.open(&path, Open::New)?;
+            match file.try_lock() {
+                Ok(true) if self.still_names(&path, &*file)? => return Ok((path, file)),
+                Ok(_) => {} // a sweeper had it before it was locked, and removes it
+                Err(_) => return Ok((path, file)), // no locks here, so nobody sweeps either
+            }
+        }
+        Err(Error::Locked {
+            what: "the blob to be written",
+        })
+    }
+
+    fn sweep_one(&self, path: &Path) -> Result<bool> {
+        let opened = match self.sys.open(path, Open::Write) {
+            // It is made read-only before it gets its name.
+            Err(error) if error.is_read_only() => self.sys.open(path, Open::Read),
+            opened => opened,
+        };
+        let file = match opened {
+            Err(error) if error.is_missing() || error.is_read_only() => return Ok(false),
+            opened => opened?,
+        };
+        if !file.try_lock()? || !self.still_names(path, &*file)? {
+            return Ok(false); // being written, or renamed before it was locked
+        }
+        match self.sys.remove(path) {
+            Err(error) if error.is_missing() => Ok(false),
+            removed => removed.map(|()| true),
+        }
+    }
+
+    /// Whether the path still names this file.
+    fn still_names(&self, path: &Path, file: &dyn File) -> Result<bool> {
+        let named = match self.sys.stat(path) {
+            Err(error) if error.is_missing() => return Ok(false),
+            stat => stat?,
+        };
+        let held = file.stat()?;
+        Ok((named.device, named.inode) == (held.device, held.inode))
+    }
+}
