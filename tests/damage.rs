@@ -237,7 +237,7 @@ fn answers(path: &Path) -> tracker::Result<(Answers, Vec<String>)> {
         }
         answers.push(told);
     }
-    Ok((answers, reader.warnings().to_vec()))
+    Ok((answers, reader.warnings()))
 }
 
 /// Puts rows where they were: a file that knows its own number, or it would be a copy.

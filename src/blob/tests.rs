@@ -242,7 +242,7 @@ fn puts_and_sweeps_at_once_lose_no_blob() {
                 }
             });
         }
-        scope.spawn(move || (0..400).for_each(|_| drop(blobs.sweep().unwrap())));
+        scope.spawn(move || (0..400).for_each(|_| _ = blobs.sweep().unwrap()));
     });
     assert_eq!(at.count(), (200, 0, 0));
 }

@@ -125,10 +125,14 @@ impl Unfolded {
             file,
             open,
             liveness,
+            is_copy,
         } in &live
         {
             if file.kind == LiveKind::Rows {
                 let shadowed = gather.sealed.contains(&file.id) || is_folded(&file.id)?;
+                if shadowed && *is_copy {
+                    continue; // it was sealed where it was written, and that has arrived
+                }
                 gather.add_rows(&file.id, (!shadowed).then_some(&**open), *liveness);
             }
         }
@@ -240,6 +244,8 @@ struct Live {
     /// Of rows: whether their writer lives. Asked before they are read: what a writer that has
     /// gone by then had to say is all there.
     liveness: Option<Liveness>,
+    /// Whether these are rows that are written elsewhere.
+    is_copy: bool,
 }
 
 struct Gather<'a> {
@@ -273,8 +279,11 @@ impl Gather<'_> {
                         continue;
                     }
                 };
+                let is_rows = file.kind == LiveKind::Rows;
+                let is_copy =
+                    is_rows && segment::is_at_home(&*open).is_ok_and(|is_at_home| !is_at_home);
                 let liveness = match file.kind {
-                    LiveKind::Rows => self.liveness(&file, &*open),
+                    LiveKind::Rows => self.liveness(&file, &*open, is_copy),
                     LiveKind::Sealed | LiveKind::Unfinished => None,
                 };
                 // Its writer may go on in a segment that was made after the listing.
@@ -285,6 +294,7 @@ impl Gather<'_> {
                     file,
                     open,
                     liveness,
+                    is_copy,
                 });
             }
             if all_there || listing == LISTINGS_MAX {
@@ -307,12 +317,13 @@ impl Gather<'_> {
             file,
             open,
             liveness: None,
+            is_copy: false,
         })
     }
 
     /// Asks whether the writer of some rows lives; none for a short command, which lets go of its
     /// segment at once: that tells nothing of the run.
-    fn liveness(&self, file: &LiveFile, open: &dyn File) -> Option<Liveness> {
+    fn liveness(&self, file: &LiveFile, open: &dyn File, is_copy: bool) -> Option<Liveness> {
         const HEAD_BYTES: usize = 4 << 10; // the first record tells, and is short
         let mut head = vec![0; HEAD_BYTES];
         let len = open.read_at(&mut head, 0).unwrap_or(0);
@@ -326,7 +337,6 @@ impl Gather<'_> {
         };
         let sys = &*self.folder.folders.sys;
         (role != Some(Role::Command)).then(|| {
-            let is_copy = segment::is_at_home(open).is_ok_and(|is_at_home| !is_at_home);
             let process = process.as_ref();
             liveness::of_writer(sys, self.file_system, &file.path, process, is_copy)
         })
