@@ -48,12 +48,7 @@ fn open(criterion: &mut Criterion) {
             steps: 1,
         }
         .add_to(&store);
-        store.fold(None).unwrap();
-        if count > 0 {
-            // A folder that changed just now is looked into by every reader until a later fold.
-            std::thread::sleep(Duration::from_millis(2_100));
-            store.fold(None).unwrap();
-        }
+        common::fold(&store);
         let path = store.path();
         group.bench_function(BenchmarkId::new("reader", count), |bencher| {
             bencher.iter(|| Store::open(path).unwrap().reader().unwrap());

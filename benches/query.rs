@@ -35,7 +35,7 @@ fn runs(criterion: &mut Criterion) {
         steps: 2,
     }
     .add_to(&store);
-    store.fold(None).unwrap();
+    common::fold(&store);
     let query = Query {
         filter: Some("metrics.train/metric_0 > 0.2 and params.model = 'rf'".to_owned()),
         sort: vec!["-metrics.train/metric_1".to_owned()],
@@ -90,7 +90,7 @@ fn series(criterion: &mut Criterion) {
         steps,
     }
     .add_to(&store);
-    store.fold(None).unwrap();
+    common::fold(&store);
     let reader = store.reader().unwrap();
     let (run, metric) = (reader.run_ids().unwrap()[0], &common::names(1)[0]);
     let mut group = criterion.benchmark_group("series");

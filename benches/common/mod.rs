@@ -42,6 +42,14 @@ pub(crate) fn store() -> (TempDir, Store) {
     (folder, store)
 }
 
+/// Folds all, and leaves the store as it is when it has been left alone for a while: a folder that
+/// changed just now is looked into by every reader until a later fold.
+pub(crate) fn fold(store: &Store) {
+    store.fold(None).unwrap();
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert!(store.fold(None).unwrap().complete);
+}
+
 /// Times `iterations`, at most `batch` at once.
 pub(crate) fn in_batches(
     iterations: u64,
