@@ -91,7 +91,6 @@ struct Parties {
     path: PathBuf,
     id: String,
     options: StoreOptions,
-    blobs: Arc<Blobs>,
     source: Source,
 }
 
@@ -164,17 +163,16 @@ impl Store {
         let source = Source {
             folders: Folders::new(Arc::clone(&sys), &path),
             index: Index::new(Arc::clone(&sys), path.join("index.redb"), &id),
+            blobs: Arc::new(Blobs::new(Arc::clone(&sys), &path)),
             fold_lock: path.join("fold.lock"),
             file_system: sys.file_system(&path),
             distrusted: Arc::new(AtomicBool::new(false)),
         };
-        let blobs = Arc::new(Blobs::new(Arc::clone(&sys), &path));
         Ok(Self(Arc::new(Parties {
             sys,
             path,
             id,
             options,
-            blobs,
             source,
         })))
     }
@@ -243,12 +241,12 @@ impl Store {
         let Parties {
             sys,
             options,
-            blobs,
             source,
             ..
         } = &*self.0;
         let Source {
             folders,
+            blobs,
             file_system,
             ..
         } = source;
@@ -270,6 +268,7 @@ impl Store {
                 append,
                 sync_interval: options.sync_interval,
                 process: sys.process(),
+                not_before_us: i64::MIN,
             },
             // What cannot be folded now is folded by the next command; the journal has it.
             after_end: Arc::new(move || _ = store.fold(Some(FOLD_AT_END))),
@@ -344,22 +343,23 @@ impl Store {
     }
 
     fn join(&self, id: RunId, role: Role) -> Result<RunWriter> {
+        let reader = self.reader()?;
         let Run {
             info,
             status,
             params,
             ..
-        } = self.reader()?.run(id)?;
+        } = reader.run(id)?;
         let has_ended = matches!(status, Status::Completed | Status::Failed) && role != Role::Owner;
-        RunWriter::join(
-            self.parts(role),
-            id,
-            Known {
-                name: info.name,
-                params,
-                has_ended,
-            },
-        )
+        let known = Known {
+            name: info.name,
+            params,
+            has_ended,
+        };
+        let mut parts = self.parts(role);
+        // Another machine's clock may be ahead: what is said now is said later all the same.
+        parts.options.not_before_us = reader.last_us(id)?.map_or(i64::MIN, |last| last + 1);
+        RunWriter::join(parts, id, known)
     }
 
     /// Adds a run that has ended elsewhere, whole or not at all.
@@ -401,9 +401,9 @@ impl Store {
             whole.note(note);
         }
         for (top, path) in &run.artifacts {
-            for source in self.0.blobs.walk(path)? {
+            for source in self.0.source.blobs.walk(path)? {
                 let path = run::artifact_path(top, &source.name)?;
-                let put = self.0.blobs.put_file(&source.path)?;
+                let put = self.0.source.blobs.put_file(&source.path)?;
                 let media_type = crate::blob::media_type(&path).map(str::to_owned);
                 let (blob, bytes, time_us) = (put.blob, put.bytes, whole.time_us());
                 let artifact = ArtifactRef {
@@ -457,7 +457,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] when the folders cannot be listed.
     pub fn check(&self, progress: Progress<'_>) -> Result<CheckReport> {
-        check::check(&self.folder(), &self.0.blobs, progress)
+        check::check(&self.folder(), &self.0.source.blobs, progress)
     }
 
     /// Measures the store.
@@ -465,7 +465,12 @@ impl Store {
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`].
     pub fn stat(&self) -> Result<StoreStat> {
-        check::stat(&self.folder(), &self.0.blobs, &self.reader()?, &self.0.id)
+        check::stat(
+            &self.folder(),
+            &self.0.source.blobs,
+            &self.reader()?,
+            &self.0.id,
+        )
     }
 
     /// Copies an artifact's bytes out to `to`, verified, written beside it and renamed.
@@ -474,7 +479,7 @@ impl Store {
     /// [`Error::Corrupt`] if the bytes are not those of the hash; [`Error::NotFound`];
     /// [`Error::Io`].
     pub fn get_artifact(&self, artifact: &ArtifactRef, to: &Path) -> Result<()> {
-        self.0.blobs.get(artifact.blob, to).map(drop)
+        self.0.source.blobs.get(artifact.blob, to).map(drop)
     }
 
     /// Opens a blob to read; its last bytes come only if all were those of its name.
@@ -482,7 +487,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Io`].
     pub fn open_blob(&self, blob: BlobId) -> Result<BlobReader> {
-        self.0.blobs.open(blob)
+        self.0.source.blobs.open(blob)
     }
 
     /// Reads a blob and tells its length if its bytes are those of its name.
@@ -490,7 +495,7 @@ impl Store {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::NotFound`], [`Error::Io`].
     pub fn verify_blob(&self, blob: BlobId) -> Result<u64> {
-        self.0.blobs.verify(blob)
+        self.0.source.blobs.verify(blob)
     }
 }
 

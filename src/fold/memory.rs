@@ -60,6 +60,11 @@ impl MemoryRun {
         Ok(run)
     }
 
+    /// Returns the time of the last record.
+    pub(crate) fn last_us(&self) -> Option<i64> {
+        self.row.times_us.map(|(_, last)| last)
+    }
+
     /// Returns how the run stands if no writer lives, and its end.
     pub(crate) fn status(&self) -> (Status, Option<i64>) {
         self.row.status()

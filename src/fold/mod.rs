@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::blob::Blobs;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::error::Damage;
@@ -322,6 +323,8 @@ pub(crate) struct Folder<'a> {
     pub(crate) index: &'a Index,
     /// Whoever holds this file's lock may write the index.
     pub(crate) lock: &'a Path,
+    /// Artifacts' bytes, of which killed writers leave beginnings.
+    pub(crate) blobs: &'a Blobs,
     /// Set by a reader that found the index damaged: it is then made anew.
     pub(crate) distrusted: &'a AtomicBool,
 }
@@ -416,6 +419,8 @@ impl Folder<'_> {
     /// Seals what dead writers left, and sweeps up what they were making.
     fn recover(&self) -> Result<FoldReport> {
         let mut report = FoldReport::default();
+        // What stays is swept the next time; it is in nobody's way.
+        let _ = self.blobs.sweep();
         let mut recovered = BTreeSet::new();
         for file in self.folders.list_live()? {
             match file.kind {

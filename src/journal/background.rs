@@ -46,6 +46,8 @@ pub struct Options {
     pub sync_interval: Duration,
     /// The process it lives in.
     pub process: Process,
+    /// A time that its own must not lie before: that of what the run's writers said before it.
+    pub not_before_us: i64,
 }
 
 /// A full segment on its way to be sealed; its lock is held until then.

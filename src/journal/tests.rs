@@ -49,6 +49,7 @@ fn options(role: Role, append: Append) -> Options {
         append,
         sync_interval: Duration::from_millis(5),
         process,
+        not_before_us: i64::MIN,
     }
 }
 

@@ -164,7 +164,7 @@ impl Writer {
     }
 
     fn with(folders: &Folders, options: Options, id: SegmentId, segment: Segment) -> Self {
-        let clock = folders.sys.clock();
+        let clock = folders.sys.clock().not_before(options.not_before_us);
         let background = Background::start(folders, id, &options, segment.file(), clock);
         Self {
             folders: folders.clone(),

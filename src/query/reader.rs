@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use super::filter::Field;
 use super::select;
 use super::series;
+use crate::blob::Blobs;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
@@ -74,6 +75,7 @@ pub struct Reader {
 pub(crate) struct Source {
     pub(crate) folders: Folders,
     pub(crate) index: Index,
+    pub(crate) blobs: Arc<Blobs>,
     pub(crate) fold_lock: PathBuf,
     pub(crate) file_system: FileSystem,
     /// Set when the index was found damaged.
@@ -85,6 +87,7 @@ impl Source {
         let Self {
             folders,
             index,
+            blobs,
             fold_lock,
             file_system: _,
             distrusted,
@@ -92,6 +95,7 @@ impl Source {
         Folder {
             folders,
             index,
+            blobs,
             lock: fold_lock,
             distrusted,
         }
@@ -229,7 +233,8 @@ impl Reader {
         self.assemble(id, number)
     }
 
-    pub(super) fn assemble(&self, id: RunId, number: Option<RunNumber>) -> Result<Run> {
+    /// Folds index and journal into what is known of a run.
+    fn gather_run(&self, id: RunId, number: Option<RunNumber>) -> Result<MemoryRun> {
         let mut run = match (self.snapshot(), number) {
             (Some(snapshot), Some(number)) => {
                 MemoryRun::load(snapshot, number, &mut |name| self.text(name))?
@@ -237,9 +242,22 @@ impl Reader {
             _ => MemoryRun::default(),
         };
         self.unfolded.fold_into(id, &mut run)?;
+        Ok(run)
+    }
+
+    pub(super) fn assemble(&self, id: RunId, number: Option<RunNumber>) -> Result<Run> {
+        let run = self.gather_run(id, number)?;
         let (told, _) = run.status();
         let status = self.unfolded.status(id, told);
         Ok(run.into_run(id, status))
+    }
+
+    /// Returns the time of the last thing that is known of a run.
+    pub(crate) fn last_us(&self, id: RunId) -> Result<Option<i64>> {
+        self.ask(|reader| {
+            let run = reader.gather_run(id, reader.number(id)?)?;
+            Ok(run.last_us())
+        })
     }
 
     /// Returns the runs that a query asks for.

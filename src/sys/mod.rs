@@ -239,6 +239,16 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// Returns a clock that is not behind `us`, however far the wall clock is.
+    #[must_use]
+    pub fn not_before(self, us: i64) -> Self {
+        let behind_us = us.saturating_sub(self.now_us()).max(0);
+        Self {
+            start_us: self.start_us.saturating_add(behind_us),
+            ..self
+        }
+    }
+
     /// Returns the time in microseconds since 1970.
     #[inline]
     pub fn now_us(&self) -> i64 {
