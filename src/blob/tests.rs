@@ -242,7 +242,11 @@ fn puts_and_sweeps_at_once_lose_no_blob() {
                 }
             });
         }
-        scope.spawn(move || (0..400).for_each(|_| _ = blobs.sweep().unwrap()));
+        scope.spawn(move || {
+            for _ in 0..400 {
+                blobs.sweep().unwrap();
+            }
+        });
     });
     assert_eq!(at.count(), (200, 0, 0));
 }

@@ -2,7 +2,11 @@
 //!
 //! An empty cell is no point, and neither is `None`, `null`, `NA`, `N/A` or `-`: programs print
 //! these for "not measured". `nan`, `inf` and `-inf` are values. True and false are 1 and 0. Blank
-//! lines are skipped. A first line `#{…}` (as Stable-Baselines writes it) holds params.
+//! lines are skipped. A first line `#{…}` (as Stable-Baselines writes it) holds params. Where the
+//! comma does not part the fields it may stand for the decimal point; see [`table`](super::table).
+//!
+//! A quote that nothing closes would take all rows after it into one field: it is an error. A last
+//! row that is cut off, as by the death of its writer, is left out with a warning.
 //!
 //! A header with both `metric` and `value` means a row a point, as `tracker` itself exports points;
 //! the other columns (`run`, `step`, `time`) mean what they mean elsewhere.
@@ -19,7 +23,10 @@ use super::document;
 use super::log::Log;
 use super::log::Tables;
 use super::log::is_run_column;
+use super::source::LINE_BYTES_MAX;
 use super::source::Source;
+use super::source::cut_off;
+use super::source::too_long;
 use super::table::Cell;
 use super::table::Table;
 use super::table::plain;
@@ -30,7 +37,7 @@ pub(super) fn read(source: &mut Source<'_>, options: &ImportOptions, tabs: bool)
     let mut log = Log::default();
     if source.peek()?.starts_with(b"#{") {
         let mut line = Vec::new();
-        source.line(&mut line)?;
+        source.line(&mut line, LINE_BYTES_MAX)?;
         let text = String::from_utf8_lossy(&line);
         let params = document::json(text.trim_start_matches('#'));
         let params = params.map_err(|why| source.invalid(&format!("line 1: {why}")))?;
@@ -55,9 +62,14 @@ pub(super) fn read(source: &mut Source<'_>, options: &ImportOptions, tabs: bool)
                 bytes: source.reader(),
                 last: b'\n',
                 held: false,
+                is_cut: false,
+                record_bytes: 0,
+                quotes: Quotes::new(delimiter, lines_before + 1),
             }),
         record: StringRecord::new(),
         lines_before,
+        is_torn: false,
+        decimal_commas: delimiter != b',',
     };
     let tables = rows.tables(options, &mut log.warnings);
     log.tables = tables.map_err(|why| source.invalid(&why))?;
@@ -82,7 +94,7 @@ fn sniff(start: &[u8]) -> u8 {
         .map_or(b',', |(delimiter, _)| *delimiter)
 }
 
-/// Makes every line end in one `\n`, the last one too.
+/// Makes every line end in one `\n`, the last one too, and looks after what the parser does not.
 ///
 /// Only then the parser's count of lines tells where a record ended.
 struct Lines<R> {
@@ -91,21 +103,36 @@ struct Lines<R> {
     last: u8,
     /// A `\r` was held back, for the byte after it was not seen.
     held: bool,
+    /// The file has ended without a line break. The parser reads no more than it needs, so the
+    /// record that it reads then is the last one.
+    is_cut: bool,
+    /// Given to the parser since it began its record.
+    record_bytes: u64,
+    quotes: Quotes,
 }
 
 impl<R: BufRead> Read for Lines<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let wrote = self.fill(out)?;
+        self.record_bytes += wrote as u64;
+        if self.record_bytes > LINE_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        for byte in out.get(..wrote).unwrap_or_default() {
+            self.quotes.pass(*byte);
+        }
+        Ok(wrote)
+    }
+}
+
+impl<R: BufRead> Lines<R> {
+    fn fill(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut wrote = 0;
         // Nothing written would mean the end, so a part that is held back only is passed over.
         while wrote == 0 && !out.is_empty() {
             let bytes = self.bytes.fill_buf()?;
             if bytes.is_empty() {
-                let missing = std::mem::replace(&mut self.last, b'\n') != b'\n';
-                if let (true, Some(slot)) = (missing, out.first_mut()) {
-                    *slot = b'\n';
-                    return Ok(1);
-                }
-                return Ok(0);
+                return self.end(out);
             }
             let mut room = out.iter_mut();
             let mut used = 0;
@@ -129,12 +156,85 @@ impl<R: BufRead> Read for Lines<R> {
         }
         Ok(wrote)
     }
+
+    fn end(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if let Some(line) = self.quotes.open_since().filter(|_| !self.is_cut) {
+            // One that the last line opens may be cut off with it.
+            if line < self.quotes.line || self.last == b'\n' {
+                return Err(io::Error::other(format!(
+                    "line {line} opens a quote that nothing closes: close it, or write a quote \
+                     within a field twice, between quotes"
+                )));
+            }
+        }
+        let missing = std::mem::replace(&mut self.last, b'\n') != b'\n';
+        if let (true, Some(slot)) = (missing, out.first_mut()) {
+            *slot = b'\n';
+            self.is_cut = true;
+            return Ok(1);
+        }
+        Ok(0)
+    }
+}
+
+/// Where the parser stands between quotes: it does not tell itself, and takes the end of the file
+/// for the end of a field.
+struct Quotes {
+    delimiter: u8,
+    place: QuotePlace,
+    /// The line that comes next, from 1.
+    line: u64,
+    /// The line that opened the last quoted field.
+    opened: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum QuotePlace {
+    FieldStart,
+    Bare,
+    Quoted,
+    /// After a quote within a quoted field, which ends it unless another follows.
+    QuoteInQuoted,
+}
+
+impl Quotes {
+    fn new(delimiter: u8, line: u64) -> Self {
+        Self {
+            delimiter,
+            place: QuotePlace::FieldStart,
+            line,
+            opened: 0,
+        }
+    }
+
+    fn pass(&mut self, byte: u8) {
+        self.place = match (self.place, byte) {
+            (QuotePlace::FieldStart, b'"') => {
+                self.opened = self.line;
+                QuotePlace::Quoted
+            }
+            (QuotePlace::Quoted, b'"') => QuotePlace::QuoteInQuoted,
+            (QuotePlace::Quoted, _) | (QuotePlace::QuoteInQuoted, b'"') => QuotePlace::Quoted,
+            (_, b'\n' | b'\r') => QuotePlace::FieldStart,
+            (_, byte) if byte == self.delimiter => QuotePlace::FieldStart,
+            (_, _) => QuotePlace::Bare,
+        };
+        self.line += u64::from(byte == b'\n');
+    }
+
+    /// The line of a quote that is open here.
+    fn open_since(&self) -> Option<u64> {
+        (self.place == QuotePlace::Quoted).then_some(self.opened)
+    }
 }
 
 struct Rows<R> {
     csv: csv::Reader<R>,
     record: StringRecord,
     lines_before: u64,
+    /// The record read last is not whole: it ends with the file, in a quote or a letter.
+    is_torn: bool,
+    decimal_commas: bool,
 }
 
 /// What the header says.
@@ -145,11 +245,15 @@ struct Header {
     point: Option<(usize, usize)>,
 }
 
-impl<R: Read> Rows<R> {
+impl<R: BufRead> Rows<Lines<R>> {
     /// Reads the next row that is not blank; returns its line.
     fn next(&mut self) -> Result<Option<u64>, String> {
         loop {
+            self.csv.get_mut().record_bytes = 0;
+            let starts = self.lines_before + self.csv.position().line();
             let read = self.csv.read_record(&mut self.record);
+            let is_cut = self.csv.get_ref().is_cut;
+            self.is_torn = is_cut && self.csv.get_ref().quotes.open_since().is_some();
             // The parser stands after the line end of the record; where that began it only knows
             // if no blank line came before.
             let inner = self.record.iter().flat_map(str::bytes);
@@ -157,6 +261,7 @@ impl<R: Read> Rows<R> {
             let line = (self.lines_before + self.csv.position().line()).saturating_sub(1 + inner);
             match read {
                 Ok(false) => return Ok(None),
+                Ok(true) if self.is_torn => return Ok(Some(self.csv.get_ref().quotes.opened)),
                 Ok(true) => {
                     let blank = self.record.iter().all(|field| field.trim().is_empty());
                     if !(blank && self.record.len() == 1) {
@@ -164,9 +269,20 @@ impl<R: Read> Rows<R> {
                     }
                 }
                 Err(why) if matches!(why.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                    if is_cut {
+                        self.is_torn = true;
+                        return Ok(Some(line));
+                    }
                     return Err(format!("line {line} is not UTF-8: save the file as UTF-8"));
                 }
-                Err(why) => return Err(why.to_string()),
+                Err(why) => {
+                    return Err(match why.kind() {
+                        csv::ErrorKind::Io(why) if why.kind() == io::ErrorKind::FileTooLarge => {
+                            too_long(starts, LINE_BYTES_MAX)
+                        }
+                        _ => why.to_string(),
+                    });
+                }
             }
         }
     }
@@ -179,9 +295,24 @@ impl<R: Read> Rows<R> {
         if self.next()?.is_none() {
             return Err("is empty, want a header of column names".to_owned());
         }
+        if self.is_torn {
+            return Err("is cut off in its header, want names of columns".to_owned());
+        }
         let header = Header::new(&self.record, options, warnings)?;
         let mut tables = Tables::default();
+        let mut rows = 0_u64;
         while let Some(line) = self.next()? {
+            let has_fewer = self.record.len() < header.names.len();
+            if self.is_torn && rows == 0 {
+                return Err(format!(
+                    "has one row only, cut off in its middle: line {line}"
+                ));
+            }
+            if self.is_torn || (has_fewer && rows > 0 && self.csv.get_ref().is_cut) {
+                warnings.push(cut_off(line));
+                break;
+            }
+            rows += 1;
             if self.record.len() != header.names.len() {
                 return Err(format!(
                     "line {line} has {} fields, the header has {}: mend that line, or name the \
@@ -191,7 +322,8 @@ impl<R: Read> Rows<R> {
                 ));
             }
             let run = header.run.and_then(|at| self.record.get(at)).unwrap_or("");
-            let new = || Table::with_header(&header.names, header.point.is_some());
+            let new =
+                || Table::with_header(&header.names, header.point.is_some(), self.decimal_commas);
             if let Some(table) = tables.of(run.trim(), new) {
                 header
                     .put(table, &self.record, line)
@@ -255,6 +387,9 @@ impl Header {
             let Some(cell) = cell(field).filter(|_| self.run != Some(at)) else {
                 continue;
             };
+            if matches!(cell, Cell::Float(_)) && field.contains('.') {
+                table.has_decimal_points = true;
+            }
             match self.point {
                 Some((metric, _)) if at == metric => {}
                 Some((metric, value)) if at == value => {
@@ -296,6 +431,9 @@ mod tests {
                     bytes: io::BufReader::with_capacity(inner, text.as_slice()),
                     last: b'\n',
                     held: false,
+                    is_cut: false,
+                    record_bytes: 0,
+                    quotes: Quotes::new(b',', 1),
                 };
                 let (mut all, mut part) = (Vec::<u8>::new(), vec![0; outer]);
                 loop {

@@ -1,18 +1,23 @@
 //! JSON lines, one object a step: what programs append to while they train.
 //!
 //! Looser than [`line`](super::line), for nobody is there any more to be told: text is kept or
-//! named as in CSV, and steps and times are found by the rules of [`table`](super::table).
+//! named as in CSV, and steps and times are found by the rules of [`table`](super::table). A last
+//! line that is cut off is left out with a warning.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::ImportOptions;
 use super::flat::Flat;
 use super::flat::Scalar;
 use super::flat::non_finite;
+use super::flat::quote_bare_non_finite;
 use super::log::Log;
 use super::log::Tables;
 use super::log::is_run_column;
+use super::source::LINE_BYTES_MAX;
 use super::source::Source;
+use super::source::cut_off;
 use super::table::Cell;
 use super::table::Table;
 use crate::error::Result;
@@ -22,18 +27,40 @@ pub(super) fn read(source: &mut Source<'_>, options: &ImportOptions) -> Result<L
     let mut log = Log::default();
     let mut flat = Flat::default();
     let mut bytes = Vec::new();
-    while let Some(number) = source.line(&mut bytes)? {
+    let mut rows = 0_u64;
+    while let Some(number) = source.line(&mut bytes, LINE_BYTES_MAX)? {
         let put = match std::str::from_utf8(&bytes).map(str::trim) {
-            Ok("") => Ok(()),
+            Ok("") => continue,
             Ok(text) => flat
                 .read(text)
                 .map_err(|why| format!("is no JSON object ({why}): mend or remove that line"))
                 .and_then(|()| put(&mut log.tables, &flat, number, options)),
             Err(_) => Err("is not UTF-8: save the file as UTF-8".to_owned()),
         };
-        put.map_err(|why| source.invalid(&format!("line {number} {why}")))?;
+        match put {
+            Err(_) if rows > 0 && source.is_cut() && is_torn(&bytes) => {
+                log.warnings.push(cut_off(number));
+            }
+            put => put.map_err(|why| source.invalid(&format!("line {number} {why}")))?,
+        }
+        rows += 1;
     }
     Ok(log)
+}
+
+/// Whether bytes are the start of an object and no more.
+pub(super) fn is_torn(bytes: &[u8]) -> bool {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.trim(),
+        // Without a length the error is that a letter lacks its end.
+        Err(why) => return why.error_len().is_none() && bytes.starts_with(b"{"),
+    };
+    let ended_early = || {
+        let mended = quote_bare_non_finite(text);
+        let parsed = serde_json::from_str::<IgnoredAny>(mended.as_deref().unwrap_or(text));
+        parsed.is_err_and(|why| why.is_eof())
+    };
+    text.starts_with('{') && (!text.ends_with('}') || ended_early())
 }
 
 /// Reads the rows that an array of objects is.

@@ -95,11 +95,13 @@ pub(super) fn into_runs(
     params_beside(path, &mut log);
     let base = options.name.clone().unwrap_or_else(|| name_of(path));
     let several = log.tables.runs.len() > 1;
-    let mut runs = Vec::with_capacity(log.tables.runs.len());
+    let mut runs: Vec<ImportedRun> = Vec::with_capacity(log.tables.runs.len());
+    let mut has_numbers = false;
     for (key, table) in log.tables.runs {
         let rows = table
             .finish(options, modified_us)
             .map_err(|why| source.invalid(&why))?;
+        has_numbers |= rows.has_numbers;
         let start_us = rows.times_us.map(|(first, _)| first);
         let name = match (&options.name, key.is_empty()) {
             (_, true) => base.clone(),
@@ -130,7 +132,25 @@ pub(super) fn into_runs(
         run.warnings.splice(0..0, log.warnings.iter().cloned());
         runs.push(run);
     }
+    want_points(&mut runs, has_numbers).map_err(|why| source.invalid(&why))?;
     Ok(runs)
+}
+
+/// Refuses a log with steps and no number, which is not what it was taken for.
+fn want_points(runs: &mut [ImportedRun], has_numbers: bool) -> Result<(), String> {
+    let Some((first, others)) = runs.split_first_mut() else {
+        return Ok(());
+    };
+    if !first.series.is_empty() || others.iter().any(|run| !run.series.is_empty()) {
+        return Ok(());
+    }
+    if !has_numbers {
+        let advice = "name the delimiter if they are between other characters";
+        return Err(format!("has rows and not one number in them: {advice}"));
+    }
+    let what = "has no points: its numbers are steps, times and params only";
+    first.warnings.push(what.to_owned());
+    Ok(())
 }
 
 fn params_beside(path: &Path, log: &mut Log) {

@@ -12,7 +12,9 @@ use super::lines;
 use super::log;
 use super::log::Log;
 use super::record;
+use super::source::RECORD_BYTES_MAX;
 use super::source::Source;
+use super::source::cut_off;
 use super::trainer;
 use crate::error::Error;
 use crate::error::Result;
@@ -208,12 +210,12 @@ fn read_lines(source: &mut Source<'_>, sought: Sought<'_>) -> Result<Vec<Importe
         let log = lines::read(source, sought.options)?;
         return log::into_runs(log, Format::JsonLines.as_str(), source, sought.options);
     }
-    let mut runs = Vec::new();
+    let mut runs: Vec<ImportedRun> = Vec::new();
     if !sought.records() {
         return Ok(runs);
     }
     let mut bytes = Vec::new();
-    while let Some(number) = source.line(&mut bytes)? {
+    while let Some(number) = source.line(&mut bytes, RECORD_BYTES_MAX)? {
         let read = std::str::from_utf8(&bytes)
             .map_err(|why| why.to_string())
             .and_then(|text| match text.trim() {
@@ -228,8 +230,15 @@ fn read_lines(source: &mut Source<'_>, sought: Sought<'_>) -> Result<Vec<Importe
                 }
                 Some(_) => Err("is no JSON object".to_owned()),
             });
-        let run = read.map_err(|why| source.invalid(&format!("line {number}: {why}")))?;
-        runs.extend(run);
+        match (read, runs.last_mut()) {
+            (Err(_), Some(last)) if source.is_cut() && lines::is_torn(&bytes) => {
+                last.warnings.push(cut_off(number));
+            }
+            (read, _) => {
+                let run = read.map_err(|why| source.invalid(&format!("line {number}: {why}")))?;
+                runs.extend(run);
+            }
+        }
     }
     Ok(runs)
 }

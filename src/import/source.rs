@@ -14,6 +14,10 @@ use crate::error::Result;
 use crate::store::Progress;
 
 const BUFFER_BYTES: usize = 256 << 10;
+/// Longest line of a log: far beyond a step of 100,000 metrics.
+pub(super) const LINE_BYTES_MAX: u64 = 16 << 20;
+/// Longest record on a line of its own: one with all points of a long run.
+pub(super) const RECORD_BYTES_MAX: u64 = 4 << 30;
 
 /// An open file.
 pub(super) struct Source<'a> {
@@ -23,6 +27,7 @@ pub(super) struct Source<'a> {
     pub(super) modified_us: Option<i64>,
     bytes: BufReader<Counted<'a>>,
     lines: u64,
+    is_cut: bool,
 }
 
 struct Counted<'a> {
@@ -47,6 +52,11 @@ impl<'a> Source<'a> {
     pub(super) fn open(path: &Path, progress: Progress<'a>) -> Result<Self> {
         let failed = |why| Error::io("read", path, why);
         let path = path.canonicalize().map_err(failed)?;
+        // Before it is opened: a pipe would wait for its writer, a device may never end.
+        if !path.metadata().map_err(failed)?.is_file() {
+            let why = "is a folder, pipe, socket or device, want a file";
+            return Err(invalid_file(&path, why));
+        }
         let file = File::open(&path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let modified_us = metadata
@@ -66,6 +76,7 @@ impl<'a> Source<'a> {
             modified_us,
             bytes: BufReader::with_capacity(BUFFER_BYTES, counted),
             lines: 0,
+            is_cut: false,
         };
         if source.peek()?.starts_with(b"\xef\xbb\xbf") {
             source.bytes.consume(3); // a byte order mark, as Windows writes it
@@ -82,18 +93,29 @@ impl<'a> Source<'a> {
 
     /// Takes the next line into `line`, without its end.
     ///
+    /// - `bytes_max`: a longer one is an error, and no more is read of it than shows that
     /// - returns: its number from 1; none at the end of the file
-    pub(super) fn line(&mut self, line: &mut Vec<u8>) -> Result<Option<u64>> {
+    pub(super) fn line(&mut self, line: &mut Vec<u8>, bytes_max: u64) -> Result<Option<u64>> {
         line.clear();
-        let read = self.bytes.read_until(b'\n', line);
+        let mut bytes = self.bytes.by_ref().take(bytes_max + 1);
+        let read = bytes.read_until(b'\n', line);
         if read.map_err(|why| Error::io("read", &self.path, why))? == 0 {
             return Ok(None);
+        }
+        self.lines += 1;
+        self.is_cut = !line.ends_with(b"\n");
+        if self.is_cut && line.len() as u64 > bytes_max {
+            return Err(self.invalid(&too_long(self.lines, bytes_max)));
         }
         while line.ends_with(b"\n") || line.ends_with(b"\r") {
             line.pop();
         }
-        self.lines += 1;
         Ok(Some(self.lines))
+    }
+
+    /// Whether the line taken last has no line break: it may be cut off in its middle.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Takes the rest as text.
@@ -134,4 +156,17 @@ impl<'a> Source<'a> {
 /// Makes an error of a file whose content is not as it has to be.
 pub(super) fn invalid_file(path: &Path, why: &str) -> Error {
     Error::invalid("file", format!("{why}: {}", path.display()))
+}
+
+/// Says that a line is longer than it may be.
+pub(super) fn too_long(line: u64, bytes_max: u64) -> String {
+    format!("line {line} has more than {bytes_max} bytes: it is no line of a log")
+}
+
+/// Says that the last line is not whole and left out.
+pub(super) fn cut_off(line: u64) -> String {
+    format!(
+        "line {line}, the last one, is cut off in its middle, as by the end of a program that \
+         was writing it: it is left out"
+    )
 }

@@ -8,7 +8,10 @@
 //! row's number, from 0. **Times**: the column that is named, else the first of [`TIME_NAMES`] all
 //! of which is times: text that [`parse_time`] reads, or numbers that are a date of 2001 to 2100 in
 //! Unix seconds, milli-, micro- or nanoseconds (a `time` of 2.3 is a duration, so a metric).
-//! **Text** that stays the same is a param; text that varies is named in a warning.
+//! **Text** that stays the same is a param; text that varies is named in a warning. Text such as
+//! `0,5` is a number where commas do not part the fields, unless the rows have decimal points too:
+//! then it may as well be a list. **Quoted fields over several lines** are text; among numbers they
+//! are a quote gone astray, and an error.
 
 use std::collections::HashMap;
 
@@ -100,6 +103,10 @@ struct Column {
     texts: Option<Texts>,
     /// Texts that are times, where the column may be the time column.
     times: Vec<(u32, i64)>,
+    /// Texts that are numbers if a comma is the decimal point.
+    commas: Vec<(u32, Number)>,
+    /// The line of the first text that goes over several.
+    spans_lines: Option<u64>,
 }
 
 /// Rows of one run.
@@ -110,6 +117,12 @@ pub(super) struct Table {
     lines: Vec<u64>,
     /// Columns from here on hold values only, whatever their names are.
     metrics_from: Option<usize>,
+    /// Whether the rows are those of a header, where text over several lines had to be quoted.
+    is_delimited: bool,
+    /// Whether a comma may be the decimal point.
+    decimal_commas: bool,
+    /// Whether a number has a decimal point, so that no comma is one.
+    pub(super) has_decimal_points: bool,
 }
 
 /// What the rows of a run come to.
@@ -119,6 +132,8 @@ pub(super) struct Rows {
     pub(super) params: Vec<(String, ParamValue)>,
     pub(super) times_us: Option<(i64, i64)>,
     pub(super) warnings: Vec<String>,
+    /// Whether there is any number, be it a step or time.
+    pub(super) has_numbers: bool,
 }
 
 impl Table {
@@ -143,7 +158,8 @@ impl Table {
     ///
     /// - `long`: each row names the metric of its value, which may be called as a column is; those
     ///   of the header are then found by their place only
-    pub(super) fn with_header(names: &[String], long: bool) -> Self {
+    /// - `decimal_commas`: whether a comma may be the decimal point
+    pub(super) fn with_header(names: &[String], long: bool, decimal_commas: bool) -> Self {
         let columns: Vec<Column> = names.iter().map(|name| Column::new(name)).collect();
         let by_name = names.iter().cloned().zip(0..).filter(|_| !long);
         Self {
@@ -151,6 +167,9 @@ impl Table {
             metrics_from: long.then_some(columns.len()),
             columns,
             lines: Vec::new(),
+            is_delimited: true,
+            decimal_commas,
+            has_decimal_points: false,
         }
     }
 
@@ -168,6 +187,12 @@ impl Table {
                 if let Some(time_us) = parse_time(text) {
                     column.times.push((row, time_us));
                 }
+                if let Some(value) = decimal_comma(text).filter(|_| self.decimal_commas) {
+                    column.commas.push((row, Number::Float(value)));
+                }
+                if text.contains('\n') {
+                    column.spans_lines.get_or_insert(line);
+                }
                 column.put_text(text, line);
             }
             Cell::Other(word) => column.put_text(word, line),
@@ -179,6 +204,22 @@ impl Table {
     /// - `time_us`: the time of points where no column tells it
     pub(super) fn finish(mut self, options: &ImportOptions, time_us: i64) -> Result<Rows, String> {
         let mut rows = Rows::default();
+        for column in &mut self.columns {
+            if !self.has_decimal_points {
+                column.take_commas();
+            }
+            rows.has_numbers |= !column.numbers.is_empty();
+            let line = column
+                .spans_lines
+                .filter(|_| self.is_delimited && !column.numbers.is_empty());
+            if let Some(line) = line {
+                return Err(format!(
+                    "line {line}: column {:?} has numbers, and there a quoted text over several \
+                     lines: mend the quote that opens it",
+                    column.name
+                ));
+            }
+        }
         for name in &options.param_columns {
             let at = self.find_named("param", name)?;
             let value = self.remove(at).into_param(&self.lines)?;
@@ -325,6 +366,18 @@ impl Column {
             numbers: Vec::new(),
             texts: None,
             times: Vec::new(),
+            commas: Vec::new(),
+            spans_lines: None,
+        }
+    }
+
+    /// Makes numbers of texts with a decimal comma, if all texts are such.
+    fn take_commas(&mut self) {
+        let texts = self.texts.as_ref().map_or(0, |texts| texts.count);
+        if texts > 0 && self.commas.len() as u64 == texts {
+            self.numbers.append(&mut self.commas);
+            self.numbers.sort_by_key(|&(row, _)| row);
+            self.texts = None;
         }
     }
 
@@ -336,18 +389,41 @@ impl Column {
                 texts.line, self.name, texts.first
             )));
         }
-        let steps = self.numbers.iter().map(|&(row, number)| {
-            let step = number.whole().map(|step| (row, step));
-            step.ok_or_else(|| {
-                let line = line_of(row, lines);
-                NoSteps::Fraction(format!(
-                    "line {line}: step column {:?} has {:?}, want whole numbers",
-                    self.name,
-                    number.value()
-                ))
-            })
-        });
-        steps.collect()
+        let steps: Option<Vec<(u32, i64)>> = self
+            .numbers
+            .iter()
+            .map(|&(row, number)| Some((row, number.whole()?)))
+            .collect();
+        steps.ok_or_else(|| self.why_no_steps(lines))
+    }
+
+    /// Says what the first number is that is no step, and whether it must be a mistake.
+    ///
+    /// Epochs often have fractions, and are metrics then. Not so a single number among steps that
+    /// is out of range or none at all, or a few with a fraction among those written as integers.
+    fn why_no_steps(&self, lines: &[u64]) -> NoSteps {
+        let odd = |&&(_, number): &&(u32, Number)| number.whole().is_none();
+        let has_fraction = |&&(_, number): &&(u32, Number)| {
+            number.value().is_finite() && number.value().fract() != 0.0
+        };
+        let (numbers, odd_count) = (&self.numbers, self.numbers.iter().filter(odd).count());
+        let integers = numbers.iter().filter(|n| matches!(n.1, Number::Int(_)));
+        let whole_but_few =
+            integers.count() + odd_count == numbers.len() && 10 * odd_count <= numbers.len();
+        let no_fractions = numbers.iter().filter(has_fraction).count() == 0;
+        let Some(&(row, number)) = numbers.iter().find(odd) else {
+            return NoSteps::Fraction(String::new());
+        };
+        let why = format!(
+            "line {}: step column {:?} has {:?}, want whole numbers of 64 bits",
+            line_of(row, lines),
+            self.name,
+            number.value()
+        );
+        if whole_but_few || (no_fractions && 2 * odd_count <= numbers.len()) {
+            return NoSteps::Broken(format!("{why}: mend it, or name another step column"));
+        }
+        NoSteps::Fraction(why)
     }
 
     /// The times of a column that may hold them; none if it holds anything else.
@@ -464,6 +540,16 @@ fn line_of(row: u32, lines: &[u64]) -> u64 {
 
 fn at(values: &[i64], row: u32) -> Option<i64> {
     values.get(row as usize).copied()
+}
+
+/// Reads a number whose decimal point is a comma; the only one, or it parts thousands or a list.
+fn decimal_comma(text: &str) -> Option<f64> {
+    let (whole, fraction) = text.split_once(',')?;
+    let is_plain = whole.ends_with(|c: char| c.is_ascii_digit())
+        && fraction.starts_with(|c: char| c.is_ascii_digit())
+        && !text.contains('.')
+        && !fraction.contains(',');
+    is_plain.then(|| format!("{whole}.{fraction}").parse().ok())?
 }
 
 /// Gives rows without a value that of the row before, or the first there is.

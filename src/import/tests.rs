@@ -600,3 +600,174 @@ fn any_bytes_are_runs_or_an_error() {
         Ok(())
     });
 }
+
+/// A log of 1,000 steps with one row in place of that of step 498, on line 500.
+fn rows_with(row: &str) -> String {
+    let rows = (0..1_000).map(|step| match step {
+        498 => format!("{row}\n"),
+        _ => format!("{step},0.{step:03}\n"),
+    });
+    "step,loss\n".to_owned() + &rows.collect::<String>()
+}
+
+#[test]
+fn a_stray_quote_eats_no_rows() {
+    let options = ImportOptions::default();
+    let why = error_of("a.csv", &rows_with("498,\"oops"), &options);
+    assert!(why.contains("line 500 opens a quote"), "{why}");
+    for text in ["step,loss\n1,\"0.5\n2,3\n", "step,loss\n1,\"0.5\r\n2,3"] {
+        let why = error_of("a.csv", text, &options);
+        assert!(why.contains("line 2 opens a quote"), "{why}");
+    }
+    // Another quote closes it five hundred lines on; the fields come out right.
+    let text = rows_with("498,\"oops") + "1000,\"\n1001,0.5\n";
+    let why = error_of("a.csv", &text, &options);
+    assert!(why.contains("line 500: column \"loss\""), "{why}");
+    let text = "loss,note\n0.5,a\n\"0.25,b\n0.5\",c\n";
+    let why = error_of("a.csv", text, &options);
+    assert!(why.contains("line 3: column \"loss\""), "{why}");
+    let run = run_of(
+        "a.csv",
+        "step,loss,note\n1,0.5,\"two\nlines, \"\"quoted\"\"\"\n2,0.25,\"\"\n3,\"1\",5\" long\n",
+    );
+    assert_eq!(points(&run, "loss"), [(1, 0.5), (2, 0.25), (3, 1.0)]);
+}
+
+#[test]
+fn of_a_log_whose_writer_was_killed_all_but_the_torn_line_is_read() {
+    for (name, text) in [
+        ("a.csv", "step,loss\n1,0.5\n2,0.25\n3"),
+        ("a.csv", "step,loss,note\n1,0.5,x\n2,0.25,x\n3,0.1,\"un"),
+        (
+            "a.jsonl",
+            "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":0.25}\n{\"step\":3,\"lo",
+        ),
+        (
+            "a.jsonl",
+            "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":0.25}\n{\"x\":{\"y\":1}",
+        ),
+    ] {
+        let run = run_of(name, text);
+        assert_eq!(points(&run, "loss"), [(1, 0.5), (2, 0.25)], "{text}");
+        let line = text.lines().count();
+        let want = format!("line {line}, the last one, is cut off");
+        let named = run.warnings.iter().any(|why| why.starts_with(&want));
+        assert!(named, "{text}: {:?}", run.warnings);
+    }
+    for (name, start, letter) in [
+        ("a.csv", "step,loss,note\n1,0.5,x\n2,0.25,", "é"),
+        ("a.jsonl", "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"ä", "é"),
+    ] {
+        let text = [start.as_bytes(), &letter.as_bytes()[..1]].concat();
+        let import = read_named(name, text, &ImportOptions::default()).unwrap();
+        assert_eq!(points(&import.runs[0], "loss"), [(1, 0.5)]);
+    }
+    let records = "{\"run_id\":\"a\",\"metrics\":{\"x\":1}}\n{\"run_id\":\"b\",\"met";
+    let run = run_of("a.jsonl", records);
+    assert!(run.name == "a" && run.warnings[0].starts_with("line 2, the last one"));
+    // With a line break after it, or before others, it is no torn line but a broken one.
+    for (name, text) in [
+        ("a.csv", "step,loss\n1,0.5\n2\n"),
+        ("a.csv", "step,loss\n1,0.5\n2\n3,0.5"),
+        ("a.csv", "step,loss\n1,0.5\n2,0.5,7"),
+        ("a.csv", "step;loss,x\n1,0.5,2"),
+        ("a.csv", "step,loss\n1,\"0.5"),
+        ("a.jsonl", "{\"loss\":1}\n{\"loss\n"),
+        ("a.jsonl", "{\"loss\":1}\n{\"loss\":oh}"),
+        ("a.jsonl", "{\"loss\":1"),
+    ] {
+        let why = error_of(name, text, &ImportOptions::default());
+        assert!(why.contains("line"), "{text}: {why}");
+    }
+}
+
+#[test]
+fn a_line_has_a_bound_and_is_named() {
+    let long = "1".repeat(17 << 20);
+    let csv = ImportOptions {
+        format: Some(Format::Csv),
+        ..ImportOptions::default()
+    };
+    let lines = ImportOptions {
+        format: Some(Format::JsonLines),
+        ..ImportOptions::default()
+    };
+    for (options, text, line) in [
+        (&csv, format!("a,b\n1,2\n3,{long}\n"), 3),
+        (&csv, long.clone(), 1),
+        (&csv, format!("a,b\n1,\"{}\n", "x\n".repeat(9 << 20)), 2),
+        (&lines, format!("{{\"a\":1}}\n{{\"b\":{long}}}\n"), 2),
+    ] {
+        let why = error_of("a", &text, options);
+        let want = format!("line {line} has more than 16777216 bytes");
+        assert!(why.contains(&want), "{why}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_unopened() {
+    let dir = TempDir::new().unwrap();
+    let pipe = dir.path().join("pipe.csv");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for path in [&pipe, Path::new("/dev/zero")] {
+        let options = ImportOptions {
+            format: Some(Format::Csv),
+            ..ImportOptions::default()
+        };
+        let why = read(path, &options).unwrap_err().to_string();
+        assert!(why.contains("pipe, socket or device"), "{why}");
+        let why = read(path, &ImportOptions::default())
+            .unwrap_err()
+            .to_string();
+        assert!(why.contains("pipe, socket or device"), "{why}");
+    }
+}
+
+#[test]
+fn a_comma_is_the_decimal_point_where_it_parts_no_fields() {
+    let run = run_of("a.csv", "step;loss;lr\n1;0,5;1\n2;-1,25e-3;0,1\n");
+    assert_eq!(points(&run, "loss"), [(1, 0.5), (2, -1.25e-3)]);
+    assert_eq!(points(&run, "lr"), [(1, 1.0), (2, 0.1)]);
+    let run = run_of("a.tsv", "step\tloss\tgpus\n1\t0.5\t0,1\n2\t0.25\t0,1\n");
+    assert_eq!(metrics(&run), ["loss"]);
+    assert_eq!(param(&run, "gpus"), Some(ParamValue::Text("0,1".into())));
+    let run = run_of("a.csv", "step;loss;text\n1;0,5;1,2\n2;0,25;x\n");
+    assert_eq!(metrics(&run), ["loss"]);
+}
+
+#[test]
+fn a_log_without_one_number_is_no_log() {
+    let options = ImportOptions::default();
+    for (name, text) in [
+        ("a.csv", "step|loss,x\n1|0.5,a\n2|0.4,b\n"),
+        ("a.csv", "a,b\nNone,\n"),
+        ("a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n"),
+    ] {
+        let why = error_of(name, text, &options);
+        assert!(why.contains("not one number"), "{why}");
+    }
+    let run = run_of("a.csv", "step,note\n1,a\n2,b\n");
+    assert!(run.warnings.iter().any(|why| why.contains("no points")));
+}
+
+#[test]
+fn one_step_that_cannot_be_is_a_mistake_of_its_line() {
+    let options = ImportOptions::default();
+    for (name, odd) in [
+        ("step", "9223372036854775808"),
+        ("step", "nan"),
+        ("iteration", "498.5"),
+        ("epoch", "1e300"),
+    ] {
+        let text = rows_with(&format!("{odd},0.5")).replacen("step", name, 1);
+        let why = error_of("a.csv", &text, &options);
+        assert!(
+            why.contains(&format!("line 500: step column {name:?}")),
+            "{why}"
+        );
+    }
+    let run = run_of("a.csv", "epoch,loss\n0.5,3\n1.0,2\n1.5,1\n");
+    assert_eq!(metrics(&run), ["epoch", "loss"]);
+}
