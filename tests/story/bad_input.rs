@@ -400,6 +400,31 @@ fn a_damaged_journal_is_to_be_mended_before_a_rebuild() {
 }
 
 #[test]
+fn a_damaged_file_is_told_once_a_command() {
+    let dir = store();
+    let folded = dir.ok(&["ls"]);
+    let segments = dir.files(".tracker/journal");
+    let (path, whole) = &segments[0];
+    // In a column, whose bytes a snapshot reads only when asked for them, and in the head.
+    for at in [60, whole.len() / 2] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        fs::write(path, bytes).unwrap();
+        fs::remove_file(dir.path(".tracker/index.redb")).unwrap();
+        let (_, said) = dir.call(&["ls"]).said();
+        let of_file = said
+            .lines()
+            .filter(|line| line.contains(path.file_name().unwrap().to_str().unwrap()));
+        assert_eq!(of_file.count(), 1, "{at}: {said}");
+    }
+    fs::write(path, whole).unwrap();
+    assert_eq!(
+        dir.call(&["ls"]).ok().lines().count(),
+        folded.lines().count()
+    );
+}
+
+#[test]
 fn nobody_reads_the_answer() {
     let dir = store();
     let lines = lines(20_000, |step| format!("{{\"x\": {step}}}"));
