@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub(crate) struct Ctx {
     pub(crate) out: Output,
     store: OnceCell<Store>,
     has_read: Cell<bool>,
+    /// Warnings about the store that were given: a snapshot and the fold after it find the same.
+    warned: RefCell<Vec<String>>,
 }
 
 impl Ctx {
@@ -75,6 +78,7 @@ impl Ctx {
             global,
             store: OnceCell::new(),
             has_read: Cell::new(false),
+            warned: RefCell::default(),
         }
     }
 
@@ -142,9 +146,17 @@ impl Ctx {
         let reader = self.store()?.reader()?;
         self.has_read.set(true);
         for warning in reader.warnings() {
-            self.messages().warning(warning);
+            self.warn_once(warning);
         }
         Ok(reader)
+    }
+
+    fn warn_once(&self, warning: &str) {
+        let mut warned = self.warned.borrow_mut();
+        if !warned.iter().any(|before| before == warning) {
+            self.messages().warning(warning);
+            warned.push(warning.to_owned());
+        }
     }
 
     /// Finds the run that the user names.
@@ -175,11 +187,30 @@ impl Ctx {
 
     /// Brings the index up to date once the answer is out, for a bounded time.
     ///
-    /// Nobody waits for it and no answer depends on it, so its errors are none of the user's
-    /// business: on a read-only store or a full disk it is left to another day.
+    /// No answer depends on it: on a read-only store, on a full disk or beside another process it
+    /// is left to another day. What cannot be folded on any day is told.
     pub(crate) fn fold_after_reading(&self) {
-        if let (true, Some(store)) = (self.has_read.get(), self.store.get()) {
-            let _ = store.fold(Some(FOLD_BUDGET));
+        let (true, Some(store)) = (self.has_read.get(), self.store.get()) else {
+            return;
+        };
+        match store.fold(Some(FOLD_BUDGET)) {
+            Ok(report) => {
+                for damage in report.damage {
+                    self.warn_of_unfolded(&damage.path, &Error::from(damage.clone()));
+                }
+            }
+            Err(Error::Locked { .. }) => {}
+            Err(error) if error.is_read_only() || error.is_disk_full() => {}
+            Err(error) => self.warn_once(&format!("the index is not up to date: {error}")),
+        }
+    }
+
+    /// Warns of a file that was left out, unless a snapshot has done so.
+    fn warn_of_unfolded(&self, path: &Path, error: &Error) {
+        let file = path.display().to_string();
+        let is_known = self.warned.borrow().iter().any(|said| said.contains(&file));
+        if !is_known {
+            self.warn_once(&error.to_string());
         }
     }
 }

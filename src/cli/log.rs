@@ -5,6 +5,7 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 
+use tracker::Error;
 use tracker::RunWriter;
 
 use super::arguments;
@@ -12,12 +13,15 @@ use super::arguments::Value;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
+use super::print::number;
 use tracker::import::line::LogLine;
 use tracker::import::line::parse_into;
 use tracker::model::parse_time;
 
 /// Longest line of the stream: far beyond a step of 100,000 metrics.
 const LINE_BYTES_MAX: usize = 16 << 20;
+/// Most lines that are named of those that are skipped.
+const BAD_LINES_SHOWN: u64 = 10;
 const READ_BYTES: usize = 256 << 10;
 
 /// Log values of metrics to a run
@@ -29,7 +33,8 @@ const READ_BYTES: usize = 256 << 10;
 /// Names in nested objects are joined with `/`: val/acc. Values are numbers, true and false (1 and
 /// 0) and the strings "NaN", "Infinity" and "-Infinity"; null is skipped. `time` is RFC 3339 or
 /// seconds since 1970, without it now. A line is logged as soon as it is read. At a line that
-/// cannot be understood the command fails and names it; the lines before it are kept.
+/// cannot be understood the command fails and names it, and whoever writes the stream meets a
+/// closed pipe; the lines before it are kept. With --skip-bad it goes on and fails at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 logged, 1 failed, 2 called wrongly
@@ -51,6 +56,10 @@ pub(crate) struct LogArgs {
     /// Time of the values, RFC 3339 or seconds since 1970; without it now
     #[arg(long, value_name = "T", value_parser = time, allow_negative_numbers = true)]
     time: Option<i64>,
+
+    /// Go on after a line of a stream that cannot be understood, and fail at the end
+    #[arg(long)]
+    skip_bad: bool,
 
     /// Values, or `-` for a stream of JSON lines
     #[arg(required = true, value_name = "K=V|-", value_parser = source)]
@@ -89,14 +98,9 @@ pub(crate) fn run(ctx: &Ctx, args: &LogArgs) -> Outcome {
                     "--time is for K=V; a stream has times of its own",
                 ));
             }
-            Source::Stdin => {
-                let input = BufReader::with_capacity(READ_BYTES, io::stdin().lock());
-                let writer = ctx.store()?.join_run(ctx.run_id(&args.run)?)?;
-                let logged = log_stream(&writer, input, args.step.unwrap_or(0));
-                let closed = writer.close(); // what was logged before a bad line is kept
-                logged?;
-                closed?;
-                return Ok(0);
+            Source::Stdin => return stream(ctx, args),
+            Source::Value(_) if args.skip_bad => {
+                return Err(Failure::usage("--skip-bad is for a stream from `-`"));
             }
             Source::Value(value) => values.push((value.metric.as_str(), value.value)),
         }
@@ -126,45 +130,85 @@ fn next_step(ctx: &Ctx, run: &str, values: &[(&str, f64)]) -> Result<i64, Failur
     Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
+fn stream(ctx: &Ctx, args: &LogArgs) -> Outcome {
+    let input = BufReader::with_capacity(READ_BYTES, io::stdin().lock());
+    let writer = ctx.store()?.join_run(ctx.run_id(&args.run)?)?;
+    let mut skipped = 0_u64;
+    let logged = log_stream(&writer, input, args.step.unwrap_or(0), |number, why| {
+        let message = format!("line {number} of standard input: {why}");
+        if !args.skip_bad {
+            return Err(Failure::new(message).hint("the lines before it were logged"));
+        }
+        skipped += 1;
+        if skipped <= BAD_LINES_SHOWN {
+            ctx.messages().warning(message);
+        }
+        Ok(())
+    });
+    let closed = writer.close(); // what was logged before a bad line is kept
+    let lines = logged?;
+    closed?;
+    if skipped > 0 {
+        let (skipped, lines) = (number::count(skipped), number::counted(lines, "line"));
+        return Err(Failure::new(format!("skipped {skipped} of {lines}"))
+            .hint("the other lines were logged"));
+    }
+    Ok(0)
+}
+
 /// Logs line by line, each as soon as it has been read.
-fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> Result<(), Failure> {
+///
+/// - `bad`: is told number and fault of a line that cannot be understood, and decides whether to
+///   go on after it, as if it were not there
+/// - returns: how many lines there were
+fn log_stream(
+    writer: &RunWriter,
+    mut input: impl BufRead,
+    first_step: i64,
+    mut bad: impl FnMut(u64, &str) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let unreadable = |error| Failure::new(format!("cannot read standard input: {error}"));
     let (mut bytes, mut line) = (Vec::new(), LogLine::default());
     let (mut step, mut number) = (first_step, 0_u64);
     let mut room: Vec<(&str, f64)> = Vec::new();
-    while read_line(&mut input, &mut bytes)
-        .map_err(|error| Failure::new(format!("cannot read standard input: {error}")))?
-    {
+    while read_line(&mut input, &mut bytes).map_err(unreadable)? {
         number += 1;
-        let bad = |why: &str| {
-            Failure::new(format!("line {number} of standard input: {why}"))
-                .hint("the lines before it were logged")
-        };
         if bytes.len() > LINE_BYTES_MAX {
-            return Err(bad(&format!("longer than {LINE_BYTES_MAX} bytes")));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|error| bad(&error.to_string()))?;
-        if text.trim().is_empty() {
+            bad(number, &format!("longer than {LINE_BYTES_MAX} bytes"))?;
+            input.skip_until(b'\n').map_err(unreadable)?;
             continue;
         }
-        parse_into(text, &mut line).map_err(|error| match error {
-            tracker::Error::Invalid { why, .. } => bad(&why),
-            error => error.into(),
-        })?;
-        step = line.step.unwrap_or(step);
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) if text.trim().is_empty() => continue,
+            Ok(text) => text,
+            Err(error) => {
+                bad(number, &error.to_string())?;
+                continue;
+            }
+        };
+        match parse_into(text, &mut line) {
+            Ok(()) => {}
+            Err(Error::Invalid { why, .. }) => {
+                bad(number, &why)?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let at = line.step.unwrap_or(step);
         let mut values = emptied(room);
         values.extend(line.values());
-        match line.time_us {
-            Some(time_us) => writer.log_at(step, time_us, &values),
-            None => writer.log(step, &values),
-        }
-        .map_err(|error| match error {
-            tracker::Error::Invalid { .. } => bad(&error.to_string()),
-            error => error.into(),
-        })?;
-        step = step.saturating_add(1);
+        let logged = match line.time_us {
+            Some(time_us) => writer.log_at(at, time_us, &values),
+            None => writer.log(at, &values),
+        };
         room = emptied(values);
+        match logged {
+            Ok(()) => step = at.saturating_add(1),
+            Err(error @ Error::Invalid { .. }) => bad(number, &error.to_string())?,
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(())
+    Ok(number)
 }
 
 /// An empty list for names of another line, in the memory of this one: collecting from a list goes
@@ -176,10 +220,10 @@ fn emptied<'a>(mut values: Vec<(&str, f64)>) -> Vec<(&'a str, f64)> {
 
 /// Reads one line into `bytes`, without its end; false at the end of the input.
 ///
-/// Of a line that is too long no more is read than shows it.
+/// Of a line that is too long no more is read than shows it; its rest is still to come.
 fn read_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool> {
     bytes.clear();
-    let most = LINE_BYTES_MAX as u64 + 2;
+    let most = LINE_BYTES_MAX as u64 + 1;
     input.by_ref().take(most).read_until(b'\n', bytes)?;
     if bytes.is_empty() {
         return Ok(false);

@@ -400,6 +400,36 @@ fn a_damaged_journal_is_to_be_mended_before_a_rebuild() {
 }
 
 #[test]
+fn a_damaged_file_is_told_once_a_command() {
+    let dir = Dir::new();
+    let id = dir.start(&["--name", "long"]);
+    let stream = lines(3_000, |step| format!("{{\"x\": {}}}", (step as f64).sin()));
+    dir.call(&["log", &id, "-"]).input(stream).ok();
+    dir.ok(&["finish", &id]);
+    let answer = dir.run("long");
+    let segments = dir.files(".tracker/journal");
+    let (path, whole) = segments
+        .iter()
+        .max_by_key(|(_, bytes)| bytes.len())
+        .unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    // A snapshot meets damage of the head, and only the fold after it that of a column.
+    for (at, what) in [(10, "header"), (whole.len() / 2, "chunk")] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        fs::write(path, bytes).unwrap();
+        fs::remove_file(dir.path(".tracker/index.redb")).unwrap();
+        let (_, said) = dir.call(&["ls"]).said();
+        let of_file: Vec<&str> = said.lines().filter(|line| line.contains(name)).collect();
+        assert_eq!(of_file.len(), 1, "{said}");
+        let want = format!("warning: corrupt {what} at byte ");
+        assert!(of_file[0].starts_with(&want), "{said}");
+    }
+    fs::write(path, whole).unwrap();
+    assert_eq!(dir.run("long"), answer);
+}
+
+#[test]
 fn nobody_reads_the_answer() {
     let dir = store();
     let lines = lines(20_000, |step| format!("{{\"x\": {step}}}"));

@@ -6,6 +6,8 @@ use serde_json::json;
 use snapbox::str;
 
 use crate::harness::Dir;
+use crate::harness::lines;
+use crate::harness::text;
 use crate::harness::wait_until;
 
 #[test]
@@ -233,6 +235,48 @@ hint: the lines before it were logged
 "#]],
     );
     assert_eq!(dir.series(&id, "loss"), [(0, 1.0)]);
+}
+
+/// So that a training is not killed by the pipe that it writes to.
+#[test]
+fn bad_lines_are_skipped_where_that_is_asked_for() {
+    let dir = Dir::new();
+    let id = dir.start(&[]);
+    let long_name = format!("{{\"step\": 50, \"{}\": 1}}", "m".repeat(513));
+    let long_line = format!("{{\"loss\": 1, \"pad\": \"{}\"}}", "x".repeat(17 << 20));
+    let stream = format!(
+        "{{\"loss\": 0}}\nEpoch 1\n{{\"loss\": 1}}\n{long_name}\n{long_line}\n{{\"loss\": 2}}"
+    );
+    let call = dir.call(&["log", &id, "-", "--skip-bad"]);
+    call.input(stream).fails(
+        1,
+        str![[r#"
+warning: line 2 of standard input: expected value at column 1
+warning: line 4 of standard input: invalid metric name: has 513 bytes, at most 512: "m[..]
+warning: line 5 of standard input: longer than 16777216 bytes
+error: skipped 3 of 6 lines
+hint: the other lines were logged
+
+"#]],
+    );
+    assert_eq!(dir.series(&id, "loss"), [(0, 0.0), (1, 1.0), (2, 2.0)]);
+    let many = lines(2_000, |n| format!("{{\"acc\": {n}}}\nno line {n}"));
+    let output = dir
+        .call(&["log", &id, "-", "--skip-bad"])
+        .input(many)
+        .output();
+    let said = text(output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said.matches("warning: ").count(), 10, "{said}");
+    assert!(
+        said.contains("error: skipped 2,000 of 4,000 lines\n"),
+        "{said}"
+    );
+    assert_eq!(dir.series(&id, "acc").len(), 2_000);
+    let good = dir.call(&["log", &id, "-", "--skip-bad"]);
+    good.input("{\"acc\": 1}\n\n").ok();
+    let values = dir.call(&["log", &id, "acc=1", "--skip-bad"]).output();
+    assert_eq!(values.status.code(), Some(2));
 }
 
 #[test]
