@@ -145,10 +145,15 @@ impl Ctx {
     pub(crate) fn reader(&self) -> Result<Reader, Failure> {
         let reader = self.store()?.reader()?;
         self.has_read.set(true);
-        for warning in reader.warnings() {
-            self.warn_once(warning);
-        }
+        self.pass_on_warnings(&reader);
         Ok(reader)
+    }
+
+    /// Says what a snapshot has met so far: at its making, and where points were read.
+    pub(crate) fn pass_on_warnings(&self, reader: &Reader) {
+        for warning in reader.warnings() {
+            self.warn_once(&warning);
+        }
     }
 
     fn warn_once(&self, warning: &str) {

@@ -68,7 +68,11 @@ pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
         None => ctx
             .out
             .write_through(|out| write(&reader, &runs, format, out))?,
-        Some(folder) if is_folder(folder) => return to_folder(ctx, &reader, &runs, folder),
+        Some(folder) if is_folder(folder) => {
+            let done = to_folder(ctx, &reader, &runs, folder)?;
+            ctx.pass_on_warnings(&reader);
+            return Ok(done);
+        }
         Some(path) => {
             let file = File::create(path).map_err(|e| Failure::file("create", path, &e))?;
             let mut out = BufWriter::new(file);
@@ -77,6 +81,7 @@ pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
                 .map_err(|error| Failure::file("write", path, &error))?;
         }
     }
+    ctx.pass_on_warnings(&reader);
     Ok(0)
 }
 

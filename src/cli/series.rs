@@ -118,6 +118,7 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
             });
         }
     }
+    ctx.pass_on_warnings(&reader);
     if args.plot {
         return draw(ctx, args, &all);
     }
