@@ -358,7 +358,9 @@ impl Store {
         };
         let mut parts = self.parts(role);
         // Another machine's clock may be ahead: what is said now is said later all the same.
-        parts.options.not_before_us = reader.last_us(id)?.map_or(i64::MIN, |last| last + 1);
+        parts.options.not_before_us = reader
+            .turned_us(id)?
+            .map_or(i64::MIN, |turned| turned.saturating_add(1));
         RunWriter::join(parts, id, known)
     }
 

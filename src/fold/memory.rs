@@ -60,9 +60,11 @@ impl MemoryRun {
         Ok(run)
     }
 
-    /// Returns the time of the last record.
-    pub(crate) fn last_us(&self) -> Option<i64> {
-        self.row.times_us.map(|(_, last)| last)
+    /// Returns when the run was last opened or ended, by the clock of who did.
+    pub(crate) fn turned_us(&self) -> Option<i64> {
+        let opened = self.row.opened.map(|(stamp, _)| stamp.time_us);
+        let finished = self.row.finished.as_ref().map(|(stamp, _)| stamp.time_us);
+        opened.max(finished)
     }
 
     /// Returns how the run stands if no writer lives, and its end.

@@ -192,7 +192,7 @@ impl Real {
 
     /// Compares the store with the model.
     pub(crate) fn check(&mut self) {
-        self.model.check(&self.store.reader().unwrap(), false);
+        self.model.check(&self.store.reader().unwrap());
     }
 
     /// Ends all writers and compares all ways to read what was logged.
@@ -232,9 +232,9 @@ impl Real {
             .unwrap();
         }
         self.merge();
-        self.model.check(&self.merged.reader().unwrap(), false);
+        self.model.check(&self.merged.reader().unwrap());
         self.merged.fold(None).unwrap();
-        self.model.check(&self.merged.reader().unwrap(), false);
+        self.model.check(&self.merged.reader().unwrap());
     }
 
     fn is_of_command(&self, name: &str) -> bool {
@@ -272,9 +272,9 @@ impl Real {
         }
         fs::copy(self.store.path().join("format"), copy.join("format")).unwrap();
         let store = Store::open(&copy).unwrap();
-        self.model.check(&store.reader().unwrap(), true);
+        self.model.check(&store.reader().unwrap());
         store.fold(None).unwrap();
-        self.model.check(&store.reader().unwrap(), true);
+        self.model.check(&store.reader().unwrap());
         fs::remove_dir_all(&copy).unwrap();
     }
 
