@@ -19,6 +19,8 @@ use tracker::model::parse_time;
 /// Longest line of the stream: far beyond a step of 100,000 metrics.
 const LINE_BYTES_MAX: usize = 16 << 20;
 const READ_BYTES: usize = 256 << 10;
+/// As Windows writes it before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Log values of metrics to a run
 ///
@@ -28,7 +30,7 @@ const READ_BYTES: usize = 256 << 10;
 ///
 /// Names in nested objects are joined with `/`: val/acc. Values are numbers, true and false (1 and
 /// 0) and the strings "NaN", "Infinity" and "-Infinity"; null is skipped. `time` is RFC 3339 or
-/// seconds since 1970, without it now. A line is logged as soon as it is read. At a line that
+/// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A line is logged as soon as it is read. At a line that
 /// cannot be understood the command fails and names it; the lines before it are kept.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -144,6 +146,9 @@ fn log_stream(writer: &RunWriter, mut input: impl BufRead, first_step: i64) -> R
         };
         if bytes.len() > LINE_BYTES_MAX {
             return Err(bad(&format!("longer than {LINE_BYTES_MAX} bytes")));
+        }
+        if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
         }
         let text = std::str::from_utf8(&bytes).map_err(|error| bad(&error.to_string()))?;
         if text.trim().is_empty() {
