@@ -22,8 +22,8 @@
 //! A user's file is copied, never linked: a hard link shares its bytes with the file, and whoever
 //! edits that in place would change the blob. A file larger than a buffer is hashed first and
 //! copied, hashing again, only if it is new: a known one costs a read of it and of the blob and no
-//! write, and a file that changes in between is found out. It is read, not mapped: a peer that cuts a mapped file
-//! kills the process that reads it.
+//! write, and a file that changes in between is found out. It is read, not mapped: a peer that cuts
+//! a mapped file kills the process that reads it.
 //!
 //! Relies on: rename within a folder tree is atomic, `fsync`. Format: whole files, version 1.
 

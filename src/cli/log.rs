@@ -30,8 +30,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// Names in nested objects are joined with `/`: val/acc. Values are numbers, true and false (1 and
 /// 0) and the strings "NaN", "Infinity" and "-Infinity"; null is skipped. `time` is RFC 3339 or
-/// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A line is logged as soon as it is read. At a line that
-/// cannot be understood the command fails and names it; the lines before it are kept.
+/// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A
+/// line is logged as soon as it is read. At a line that cannot be understood the command fails and
+/// names it; the lines before it are kept.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,

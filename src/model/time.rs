@@ -82,8 +82,8 @@ pub fn time_from_seconds(seconds: f64) -> Option<i64> {
     }
 }
 
-/// Turns a Unix time into a time: seconds of 1970 to 2200, else the milli-, micro- or nanoseconds of
-/// a date of 2001 to 2099; none for what is neither.
+/// Turns a Unix time into a time: seconds of 1970 to 2200, else the milli-, micro- or nanoseconds
+/// of a date of 2001 to 2099; none for what is neither.
 pub fn time_from_unix(number: f64) -> Option<i64> {
     if (0.0..=UNIX_SECONDS_MAX as f64).contains(&number) {
         return time_from_seconds(number);
