@@ -318,7 +318,7 @@ impl Store {
     /// Adds a writer to a run that somebody else started and will finish: a rank of a distributed
     /// job, a child of `tracker run`, a long stream into a detached run.
     ///
-    /// A run that has ended takes tags, notes, params and artifacts, and no points.
+    /// A detached run that was finished takes tags, notes, params and artifacts, and no points.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Io`].
@@ -350,7 +350,9 @@ impl Store {
             params,
             ..
         } = reader.run(id)?;
-        let has_ended = matches!(status, Status::Completed | Status::Failed) && role != Role::Owner;
+        // Only a run that is ended by hand refuses more: what a program started may speak late.
+        let is_over = matches!(status, Status::Completed | Status::Failed);
+        let has_ended = is_over && info.detached && role != Role::Owner;
         let known = Known {
             name: info.name,
             params,

@@ -52,7 +52,8 @@ impl Blobs {
     ///
     /// It is written beside `to`, checked, and renamed: `to` is what it was, or the whole blob.
     ///
-    /// - `to`: replaced if it is a file; a link is replaced, not followed
+    /// - `to`: replaced if it is a file; a link is replaced, not followed. Links among the folders
+    ///   above it are followed: who takes the path from elsewhere looks at them first
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the bytes are not those of the name; [`Error::NotFound`];

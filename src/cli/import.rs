@@ -148,6 +148,7 @@ impl Done {
         let missing: Vec<String> = run
             .missing
             .iter()
+            .chain(&run.outside)
             .map(|path| path.to_string_lossy().into_owned())
             .collect();
         let file = run.file.as_deref().unwrap_or(path);
@@ -197,6 +198,13 @@ fn import_path<'a>(
             for missing in &run.missing {
                 let (name, missing) = (&run.name, missing.display());
                 messages.warning(format!("artifact of {name} is not there: {missing}"));
+            }
+            for outside in &run.outside {
+                let (name, outside) = (&run.name, outside.display());
+                messages.warning(format!(
+                    "artifact of {name} is not kept, for it leads out of the folder of its \
+                     record: {outside}"
+                ));
             }
             for warning in run.warnings.iter().chain(&stored.warnings) {
                 messages.warning(warning);

@@ -4,21 +4,24 @@
 //! and the words `NaN`, `Infinity`, `-Infinity`, bare or as strings; anything else is an error.
 //! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`].
 
+use std::fmt::Display;
 use std::ops::Range;
 
 use super::flat::Flat;
 use super::flat::Scalar;
 use crate::error::Error;
 use crate::error::Result;
-use crate::model::time_from_seconds;
 use crate::model::time_from_text;
+use crate::model::time_from_unix;
+use crate::model::time_from_unix_integer;
 
 /// What one line says. Reuse it: its buffers are kept.
 #[derive(Clone, Debug, Default)]
 pub struct LogLine {
     /// The number `step`, if there.
     pub step: Option<i64>,
-    /// The entry `time`, in microseconds since 1970, if there.
+    /// The entry `time`, in microseconds since 1970, if there; what it may be says
+    /// [`time_from_unix`].
     pub time_us: Option<i64>,
     flat: Flat,
     names: String,
@@ -105,21 +108,23 @@ fn step(value: Scalar<'_>) -> Result<Option<i64>, String> {
 
 fn time(value: Scalar<'_>) -> Result<Option<i64>, String> {
     let want = "want RFC 3339 (2024-01-15T10:30:00Z) or Unix seconds";
-    let time_us = match value {
-        Scalar::Null => return Ok(None),
-        Scalar::Int(seconds) => seconds.checked_mul(1_000_000),
-        Scalar::Float(seconds) => time_from_seconds(seconds),
-        Scalar::Text(text) => match time_from_text(text) {
-            Some(time_us) => Some(time_us),
-            None => return Err(format!("time is text, {want}: {text:?}")),
+    let out_of_range = |number: &dyn Display| format!("time is out of range, {want}: {number}");
+    match value {
+        Scalar::Null => Ok(None),
+        Scalar::Int(number) => match time_from_unix_integer(number) {
+            Some(time_us) => Ok(Some(time_us)),
+            None => Err(out_of_range(&number)),
         },
-        Scalar::Bool(_) | Scalar::List => {
-            return Err(format!("time is {}, {want}", kind(value)));
-        }
-    };
-    time_us
-        .map(Some)
-        .ok_or_else(|| format!("time is out of range, {want}"))
+        Scalar::Float(number) => match time_from_unix(number) {
+            Some(time_us) => Ok(Some(time_us)),
+            None => Err(out_of_range(&format_args!("{number:?}"))),
+        },
+        Scalar::Text(text) => match time_from_text(text) {
+            Some(time_us) => Ok(Some(time_us)),
+            None => Err(format!("time is text, {want}: {text:?}")),
+        },
+        Scalar::Bool(_) | Scalar::List => Err(format!("time is {}, {want}", kind(value))),
+    }
 }
 
 fn kind(value: Scalar<'_>) -> &'static str {
@@ -179,6 +184,8 @@ mod tests {
             (Some(2), Some(1_705_314_600_250_000))
         );
         assert_eq!(line.values().count(), 0);
+        let line = parse(r#"{"time": 1700000100123}"#).unwrap();
+        assert_eq!(line.time_us, Some(1_700_000_100_123_000));
     }
 
     #[test]
@@ -197,6 +204,8 @@ mod tests {
             (r#"{"step": NaN}"#, "step is text, want a whole number"),
             (r#"{"time": "now"}"#, "time is text, want RFC 3339"),
             (r#"{"time": 1e300}"#, "time is out of range"),
+            (r#"{"time": 55840000000}"#, "or Unix seconds: 55840000000"),
+            (r#"{"time": -1.5}"#, "or Unix seconds: -1.5"),
             (r#"{"time": true}"#, "time is true or false, want RFC 3339"),
             (r#"{"loss": 1"#, "EOF while parsing an object at column 10"),
             (r#"{"loss": 1} x"#, "trailing characters at column 13"),

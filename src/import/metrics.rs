@@ -23,11 +23,11 @@ use super::document::first;
 use super::document::join;
 use super::flat::non_finite;
 use super::line::whole;
-use super::table::date_from_number;
 use super::table::shorten;
 use crate::model::Point;
 use crate::model::parse_time;
-use crate::model::time_from_seconds;
+use crate::model::time_from_unix;
+use crate::model::time_from_unix_integer;
 
 const TIME_KEYS: [&str; 5] = ["time", "timestamp", "times", "timestamps", "wall_time"];
 
@@ -259,8 +259,8 @@ pub(super) fn time(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => parse_time(text),
         Value::Number(number) => {
-            let number = number.as_f64()?;
-            date_from_number(number).or_else(|| time_from_seconds(number))
+            let integer = number.as_i64().map(time_from_unix_integer);
+            integer.unwrap_or_else(|| time_from_unix(number.as_f64()?))
         }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }

@@ -174,6 +174,9 @@ pub struct ImportedRun {
     pub artifacts: Vec<ImportedArtifact>,
     /// Artifacts that are named and not there.
     pub missing: Vec<PathBuf>,
+    /// Artifacts that are not to be kept, for they lead out of the record's folder, as they are
+    /// named or by a link: whoever wrote the record may not be who reads it.
+    pub outside: Vec<PathBuf>,
     /// Format, file and hash of the content; of an exported run what it had.
     pub source: Option<String>,
     /// Where and how it ran, if `tracker export` wrote it.
@@ -213,6 +216,7 @@ impl ImportedRun {
             series: Vec::new(),
             artifacts: Vec::new(),
             missing: Vec::new(),
+            outside: Vec::new(),
             source: None,
             environment: Environment::default(),
             warnings: Vec::new(),

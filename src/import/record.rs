@@ -2,12 +2,14 @@
 //!
 //! A record is an object with `run_id` and any of `parameters`, `metrics`, `artifacts`; or with
 //! parameters and metrics and no name. Entries that are not known become tags, so that nothing is
-//! lost. Paths of artifacts are relative to the record's file.
+//! lost. Paths of artifacts are relative to the record's file, and what leads out of its folder is
+//! not kept.
 //!
 //! What `tracker export` writes (it has `id` and `series`) comes back as the same run: same id,
 //! same bits. Not kept, for no call can set them: the payload of a NaN, the time and media type of
 //! an artifact, and params that were refused for their first value.
 
+use std::collections::BTreeSet;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -339,6 +341,10 @@ fn read_artifacts(value: &Value, record: &Path, run: &mut ImportedRun) -> Result
             run.missing.push(artifact.file);
             return Ok(());
         }
+        if let Some(outside) = outside(&artifact.file, folder, &mut BTreeSet::new()) {
+            run.outside.push(outside);
+            return Ok(());
+        }
         let name = artifact.name.clone();
         // Files of other folders may be called alike; both are kept.
         for number in 2.. {
@@ -361,6 +367,24 @@ fn read_artifacts(value: &Value, record: &Path, run: &mut ImportedRun) -> Result
             .try_for_each(|(name, item)| add(Some(name), item)),
         _ => add(None, value),
     }
+}
+
+/// Finds what leads out of `folder`, which is without links: the path itself, or one below it.
+///
+/// - `seen`: folders that were looked through, for links may go round
+fn outside(path: &Path, folder: &Path, seen: &mut BTreeSet<PathBuf>) -> Option<PathBuf> {
+    // A dead link has no bytes to keep; storing it says so.
+    let real = path.canonicalize().ok()?;
+    if !real.starts_with(folder) {
+        return Some(path.to_owned());
+    }
+    if !real.is_dir() || !seen.insert(real) {
+        return None;
+    }
+    let entries = std::fs::read_dir(path).ok()?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().find_map(|path| outside(path, folder, seen))
 }
 
 fn artifact(name: Option<&str>, value: &Value, folder: &Path) -> Option<ImportedArtifact> {

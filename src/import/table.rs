@@ -21,7 +21,8 @@ use crate::model::Name;
 use crate::model::ParamValue;
 use crate::model::Point;
 use crate::model::parse_time;
-use crate::model::time_from_seconds;
+use crate::model::time_from_unix;
+use crate::model::time_from_unix_integer;
 
 /// Names of step columns, the best first; case, spaces and hyphens do not matter.
 pub const STEP_NAMES: [&str; 17] = [
@@ -78,6 +79,13 @@ impl Number {
         match self {
             Self::Int(value) => value as f64,
             Self::Float(value) => value,
+        }
+    }
+
+    fn time(self) -> Option<i64> {
+        match self {
+            Self::Int(value) => time_from_unix_integer(value),
+            Self::Float(value) => time_from_unix(value),
         }
     }
 
@@ -453,7 +461,7 @@ impl Column {
             ));
         }
         let numbers = self.numbers.iter().map(|&(row, number)| {
-            let time = date(number).or_else(|| time_from_seconds(number.value()));
+            let time = number.time();
             time.map(|time| (row, time)).ok_or_else(|| {
                 let line = line_of(row, lines);
                 format!(
@@ -564,19 +572,13 @@ fn fill(known: &[(u32, i64)], rows: usize) -> Vec<i64> {
     filled
 }
 
-/// The time that a number is if it is a date from 2001 to 2100.
+/// The time that a number is if it is a date from 2001 to 2100: Unix seconds, milli-, micro- or
+/// nanoseconds, told apart by their size.
 fn date(number: Number) -> Option<i64> {
-    date_from_number(number.value())
-}
-
-/// Reads Unix seconds, milli-, micro- or nanoseconds, told apart by their size: dates of 2001 to
-/// 2100 in one unit are none in another.
-pub(super) fn date_from_number(value: f64) -> Option<i64> {
-    let seconds = [1.0, 1e3, 1e6, 1e9]
-        .map(|unit| value / unit)
-        .into_iter()
-        .find(|seconds| (1e9..4.1e9).contains(seconds))?;
-    time_from_seconds(seconds)
+    number.value().ge(&1e9).then_some(())?;
+    number
+        .time()
+        .filter(|time_us| *time_us < 4_100_000_000_000_000)
 }
 
 /// A name as it is compared.

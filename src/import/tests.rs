@@ -771,3 +771,51 @@ fn one_step_that_cannot_be_is_a_mistake_of_its_line() {
     let run = run_of("a.csv", "epoch,loss\n0.5,3\n1.0,2\n1.5,1\n");
     assert_eq!(metrics(&run), ["epoch", "loss"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn artifacts_outside_the_folder_of_a_record_are_named_and_not_kept() {
+    use std::os::unix::fs::symlink;
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let (inside, out) = (dir.join("in"), dir.join("outside"));
+    fs::create_dir_all(inside.join("ckpt")).unwrap();
+    fs::create_dir_all(inside.join("round")).unwrap();
+    fs::write(&out, "secret").unwrap();
+    fs::write(inside.join("fine"), "fine").unwrap();
+    symlink(&out, inside.join("link")).unwrap();
+    symlink(inside.join("fine"), inside.join("near")).unwrap();
+    symlink(&inside, inside.join("round/again")).unwrap();
+    symlink(&out, inside.join("ckpt/last")).unwrap();
+    let names = [
+        "../outside",
+        "/etc",
+        "link",
+        "near",
+        "ckpt",
+        "./x/../fine",
+        "round",
+    ];
+    let record = serde_json::json!({"run_id": "r", "params": {}, "artifacts": names});
+    fs::create_dir(inside.join("x")).unwrap();
+    fs::write(inside.join("r.json"), record.to_string()).unwrap();
+    let run = read(&inside.join("r.json"), &ImportOptions::default())
+        .unwrap()
+        .runs
+        .remove(0);
+    let want = [
+        inside.join("../outside"),
+        PathBuf::from("/etc"),
+        inside.join("link"),
+        inside.join("ckpt/last"),
+        inside.join("round/again/ckpt/last"),
+    ];
+    assert_eq!(run.outside, want);
+    let kept: Vec<&Path> = run
+        .artifacts
+        .iter()
+        .map(|kept| kept.file.as_path())
+        .collect();
+    assert_eq!(kept, [inside.join("near"), inside.join("./x/../fine")]);
+    assert!(run.missing.is_empty());
+}

@@ -30,6 +30,8 @@ pub use summary::Summary;
 pub use time::parse_time;
 pub use time::time_from_seconds;
 pub use time::time_from_text;
+pub use time::time_from_unix;
+pub use time::time_from_unix_integer;
 pub use time::time_to_text;
 pub use value::Name;
 pub use value::ParamValue;

@@ -633,3 +633,25 @@ hint: make room on the disk and try again; what was logged before is kept and ca
     assert!(points() == kept);
     assert_eq!(call(&["check"]).output().status.code(), Some(0));
 }
+
+#[test]
+fn a_stream_may_begin_with_a_byte_order_mark_and_has_times_in_any_unit() {
+    let dir = Dir::new();
+    let id = dir.start(&[]);
+    let stream =
+        "\u{feff}{\"step\": 1, \"x\": 1, \"time\": 1700000100123}\n{\"step\": 2, \"x\": 2}\n";
+    dir.call(&["log", &id, "-"]).input(stream).ok();
+    assert_eq!(dir.series(&id, "x"), [(1, 1.0), (2, 2.0)]);
+    let points = dir.json(&["series", &id, "x"]);
+    assert_eq!(points[0]["time"], "2023-11-14T22:15:00.123Z");
+    dir.call(&["log", &id, "-"])
+        .input("{\"x\": 1, \"time\": 55840000000}\n")
+        .fails(
+            1,
+            str![[r#"
+error: line 1 of standard input: time is out of range, want [..]: 55840000000
+hint: the lines before it were logged
+
+"#]],
+        );
+}

@@ -75,7 +75,7 @@ pub(super) fn run(ctx: &Ctx, args: &GetArgs) -> Outcome {
             let bytes: u64 = wanted.iter().map(|artifact| artifact.bytes).sum();
             let bytes = number::bytes(bytes);
             ctx.messages().say(match targets.as_slice() {
-                [(_, one)] => format!("wrote {} ({bytes})", one.display()),
+                [one] => format!("wrote {} ({bytes})", one.path().display()),
                 all => {
                     let files = number::counted(all.len() as u64, "file");
                     format!("wrote {files} ({bytes})")
@@ -118,21 +118,75 @@ fn not_found(run: &Run, name: &str) -> Failure {
     })
 }
 
+/// Where an artifact goes.
+struct Target<'a> {
+    artifact: &'a ArtifactRef,
+    /// The folder that the user named; it may be reached through links.
+    folder: PathBuf,
+    /// The path below it, which may not.
+    inner: PathBuf,
+}
+
+impl Target<'_> {
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.inner)
+    }
+
+    /// Makes the folders above the file, and refuses links among them: one that lay in the target
+    /// folder would lead out of it.
+    fn make_folders(&self) -> Result<(), Failure> {
+        let mut path = self.folder.clone();
+        if !path.as_os_str().is_empty() {
+            std::fs::create_dir_all(&path)
+                .map_err(|error| Failure::file("make the folder", &path, &error))?;
+        }
+        for part in self.inner.parent().unwrap_or(Path::new("")).components() {
+            path.push(part);
+            let Err(error) = std::fs::create_dir(&path) else {
+                continue;
+            };
+            match std::fs::symlink_metadata(&path) {
+                Ok(there) if there.is_dir() => {}
+                Ok(there) if there.is_symlink() => {
+                    let (name, path) = (&self.artifact.path, path.display());
+                    return Err(Failure::new(format!(
+                        "refused to write the artifact {name:?} through a link: {path}"
+                    ))
+                    .hint("remove the link, or write elsewhere with `-o`"));
+                }
+                Ok(_) | Err(_) => return Err(Failure::file("make the folder", &path, &error)),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Where each artifact goes. A single one may be given a file's name.
 fn targets<'a>(
     wanted: &[&'a ArtifactRef],
     output: Option<&Path>,
-) -> Result<Vec<(&'a ArtifactRef, PathBuf)>, Failure> {
-    if let ([one], Some(output)) = (wanted, output) {
+) -> Result<Vec<Target<'a>>, Failure> {
+    if let ([artifact], Some(output)) = (wanted, output) {
         let ends_as_folder = output.as_os_str().to_string_lossy().ends_with(['/', '\\']);
         if !output.is_dir() && !ends_as_folder {
-            return Ok(vec![(*one, output.to_owned())]);
+            let name = output.file_name().map_or(output, Path::new);
+            return Ok(vec![Target {
+                artifact,
+                folder: output.parent().unwrap_or(Path::new("")).to_owned(),
+                inner: name.to_owned(),
+            }]);
         }
     }
     let folder = output.unwrap_or(Path::new(""));
     wanted
         .iter()
-        .map(|artifact| Ok((*artifact, folder.join(inner_path(&artifact.path)?))))
+        .map(|artifact| {
+            Ok(Target {
+                artifact,
+                folder: folder.to_owned(),
+                inner: inner_path(&artifact.path)?,
+            })
+        })
         .collect()
 }
 
@@ -158,28 +212,21 @@ fn inner_path(name: &str) -> Result<PathBuf, Failure> {
     Ok(path.to_owned())
 }
 
-fn to_files(
-    store: &Store,
-    targets: &[(&ArtifactRef, PathBuf)],
-    force: bool,
-) -> Result<(), Failure> {
-    if let (false, Some((_, path))) = (force, targets.iter().find(|(_, path)| path.exists())) {
+fn to_files(store: &Store, targets: &[Target<'_>], force: bool) -> Result<(), Failure> {
+    if let (false, Some(path)) = (
+        force,
+        targets.iter().map(Target::path).find(|path| path.exists()),
+    ) {
         return Err(
             Failure::new(format!("there is a file already: {}", path.display()))
                 .hint("replace it with `--force`, or write elsewhere with `-o`"),
         );
     }
+    targets.iter().try_for_each(Target::make_folders)?;
     let bar = Bar::items(targets.len());
-    for (done, (artifact, path)) in targets.iter().enumerate() {
-        bar.item(done, &artifact.path);
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Failure::file("make the folder", folder, &error))?;
-        }
-        store.get_artifact(artifact, path)?;
+    for (done, target) in targets.iter().enumerate() {
+        bar.item(done, &target.artifact.path);
+        store.get_artifact(target.artifact, &target.path())?;
     }
     Ok(())
 }
@@ -213,6 +260,16 @@ mod tests {
     use super::*;
     use tracker::model::BlobId;
 
+    fn artifact(path: &str) -> ArtifactRef {
+        ArtifactRef {
+            path: path.to_owned(),
+            blob: BlobId([0; 32]),
+            bytes: 0,
+            media_type: None,
+            time_us: 0,
+        }
+    }
+
     #[test]
     fn names_that_lead_out_of_the_folder_are_refused() {
         for good in ["model.pt", "a/b/c.txt", "..hidden", "a..b/c", "größe.png"] {
@@ -236,19 +293,32 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_below_the_target_folder_is_not_followed_and_the_target_itself_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (outside, target) = (dir.path().join("outside"), dir.path().join("target"));
+        std::fs::create_dir_all(dir.path().join("real/fine")).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("real"), &target).unwrap();
+        std::os::unix::fs::symlink(&outside, target.join("a")).unwrap();
+        let made = |path: &str| {
+            let artifact = artifact(path);
+            let targets = targets(&[&artifact], Some(&target)).unwrap();
+            targets[0].make_folders()
+        };
+        assert!(made("fine/new/x").is_ok() && made("x").is_ok());
+        assert!(dir.path().join("real/fine/new").is_dir());
+        assert!(made("a/b/x").is_err() && made("a/x").is_err());
+        assert_eq!(std::fs::read_dir(outside).unwrap().count(), 0);
+    }
+
     #[test]
     fn one_artifact_may_be_given_a_name_and_many_need_a_folder() {
-        let artifact = |path: &str| ArtifactRef {
-            path: path.to_owned(),
-            blob: BlobId([0; 32]),
-            bytes: 0,
-            media_type: None,
-            time_us: 0,
-        };
         let (a, b) = (artifact("out/a"), artifact("b"));
         let paths = |wanted: &[&ArtifactRef], output: Option<&str>| -> Vec<PathBuf> {
             let targets = targets(wanted, output.map(Path::new)).unwrap();
-            targets.into_iter().map(|(_, path)| path).collect()
+            targets.iter().map(Target::path).collect()
         };
         assert_eq!(paths(&[&a], Some("x")), [Path::new("x")]);
         assert_eq!(paths(&[&a], Some("x/")), [Path::new("x/out/a")]);
