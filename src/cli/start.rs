@@ -8,6 +8,7 @@ use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::new_run::NewRun;
+use super::print::Output;
 
 /// Start a run for a script and print its id
 ///
@@ -27,7 +28,7 @@ pub(crate) struct StartArgs {
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &StartArgs) -> Outcome {
-    if ctx.out.is_closed() && !args.new_run.is_named() {
+    if Output::is_closed() && !args.new_run.is_named() {
         return Err(
             Failure::new("cannot print the run's id: standard output is closed").hint(
                 "keep the id with `RUN=$(tracker start)`, or give the run a name with `--name`",

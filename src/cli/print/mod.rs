@@ -8,6 +8,7 @@ pub(crate) mod number;
 mod plot;
 mod progress;
 mod table;
+mod title;
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -114,7 +115,7 @@ impl Output {
     ///
     /// Rust's start-up puts `/dev/null`, open for reading and writing, in the place of a closed
     /// one. Some callers hand over the same on purpose; a shell's `>/dev/null` only writes.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed() -> bool {
         is_null_device(&io::stdout())
     }
 
