@@ -53,6 +53,14 @@ pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
             ctx.out.write_through(|out| runs_to_csv(run, now_us, out))?;
         }
     }
+    for (name, refused) in &run.param_conflicts {
+        if let Some(kept) = run.params.get(name) {
+            ctx.out.flush()?; // the warning comes after what it is about
+            ctx.messages().warning(format!(
+                "param {name:?} was set to {kept} and to {refused}; the first stays"
+            ));
+        }
+    }
     Ok(0)
 }
 
@@ -185,19 +193,17 @@ fn sections(run: &Run) -> Vec<(&'static str, Table)> {
         .collect()
 }
 
+/// Two writers may have set a param at once, each to another value: both are shown.
 fn params(run: &Run) -> Table {
-    let mut table = Table::new(vec![
+    let mut columns = vec![
         Column::new("param", "NAME"),
         Column::new("value", "VALUE").elastic(20),
-        Column::new("refused", "REFUSED").elastic(10).optional(),
-    ]);
+    ];
     let conflicts = !run.param_conflicts.is_empty();
-    if !conflicts {
-        table = Table::new(vec![
-            Column::new("param", "NAME"),
-            Column::new("value", "VALUE").elastic(20),
-        ]);
+    if conflicts {
+        columns.push(Column::new("refused", "REFUSED").elastic(10));
     }
+    let mut table = Table::new(columns);
     for (name, value) in &run.params {
         let mut row = vec![
             Cell::text(name),

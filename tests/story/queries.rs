@@ -4,6 +4,8 @@ use serde_json::Value;
 use serde_json::json;
 use snapbox::assert_data_eq;
 use snapbox::str;
+use tracker::Store;
+use tracker::model::ParamValue;
 
 use crate::harness::Dir;
 
@@ -405,4 +407,30 @@ fn a_program_gets_all_runs_and_a_person_the_latest_20() {
     let (table, said) = dir.call(&["ls"]).said();
     assert_eq!(table.lines().count(), 1 + 20);
     assert_eq!(said, "note: showing 20 of 21 runs; `--limit 0` shows all\n");
+}
+
+#[test]
+fn a_param_that_two_writers_set_at_once_is_shown_with_both_values() {
+    let dir = Dir::new();
+    let id = dir.start(&["--name", "twice", "--param", "seed=1"]);
+    let store = Store::open(&dir.path(".tracker")).unwrap();
+    let id = id.parse().unwrap();
+    let (first, second) = (store.join_run(id).unwrap(), store.join_run(id).unwrap());
+    first.param("lr", ParamValue::Float(0.1)).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    second.param("lr", ParamValue::Float(0.2)).unwrap();
+    first.close().unwrap();
+    second.close().unwrap();
+    let (out, err) = dir.call(&["show", "twice"]).said();
+    assert_eq!(
+        err,
+        "warning: param \"lr\" was set to 0.1 and to 0.2; the first stays\n"
+    );
+    assert!(
+        out.contains("NAME  VALUE  REFUSED\nlr    0.1    0.2\nseed  1\n"),
+        "{out}"
+    );
+    let run = dir.run("twice");
+    assert_eq!(run["params"], json!({"lr": 0.1, "seed": 1}));
+    assert_eq!(run["param_conflicts"], json!({"lr": 0.2}));
 }

@@ -8,6 +8,7 @@ pub(crate) mod number;
 mod plot;
 mod progress;
 mod table;
+mod title;
 
 use std::cell::RefCell;
 use std::fmt::Display;

@@ -2,7 +2,8 @@
 //!
 //! A cell keeps both what is shown (rounded, escaped, perhaps elided) and the value itself, which
 //! the machine formats write in full. On a terminal the table is as wide as the screen at most:
-//! long texts shrink first, then optional columns go from the right, and the caller says which.
+//! long texts and titles shrink first, then optional columns go from the right, and the caller
+//! says which.
 
 use std::io;
 use std::io::Write;
@@ -15,9 +16,11 @@ use comfy_table::ContentArrangement;
 use comfy_table::Width;
 use serde_json::Value;
 use tracker::model::ParamValue;
+use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
 use super::number;
+use super::title::Titles;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -167,13 +170,11 @@ impl Table {
     /// - `width`: columns of the screen; none is unbounded, as for a file or a pipe
     /// - returns: the text, and the titles of the columns that found no room
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> (String, Vec<String>) {
-        let mut table = self.laid_out(colour);
-        let natural: Vec<usize> = table
-            .column_max_content_widths()
-            .iter()
-            .map(|width| usize::from(*width))
-            .collect();
-        let widths = fit(&self.columns, &natural, width);
+        let contents = self.content_widths();
+        let titles = Titles::new(self.columns.iter().map(|column| column.title.as_str()));
+        let widths = fit(&self.columns, &titles, &contents, width);
+        let titles = titles.cut(&widths);
+        let mut table = self.laid_out(&titles, colour);
         let mut hidden = Vec::new();
         let last = widths.iter().rposition(Option::is_some);
         for (at, (column, width)) in self.columns.iter().zip(&widths).enumerate() {
@@ -199,7 +200,16 @@ impl Table {
         (text, hidden)
     }
 
-    fn laid_out(&self, colour: bool) -> comfy_table::Table {
+    /// Width of the widest cell of each column.
+    fn content_widths(&self) -> Vec<usize> {
+        let width = |cell: Option<&Cell>| cell.map_or(0, |cell| cell.shown.width());
+        (0..self.columns.len())
+            .map(|at| self.rows.iter().map(|row| width(row.get(at))).max())
+            .map(Option::unwrap_or_default)
+            .collect()
+    }
+
+    fn laid_out(&self, titles: &[String], colour: bool) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         table
             .load_style(comfy_table::presets::NOTHING)
@@ -217,8 +227,8 @@ impl Table {
                 CellAlignment::Left
             }
         };
-        let titles = self.columns.iter().map(|column| {
-            let cell = comfy_table::Cell::new(&column.title).set_alignment(align(column));
+        let titles = self.columns.iter().zip(titles).map(|(column, title)| {
+            let cell = comfy_table::Cell::new(title).set_alignment(align(column));
             if colour && column.bold {
                 cell.add_attribute(Attribute::Bold)
             } else {
@@ -329,14 +339,27 @@ fn markdown(text: &str) -> String {
 /// Decides how wide each column is; none leaves it out.
 ///
 /// What cannot be cut or left out keeps its width, even past the edge of the screen.
-fn fit(columns: &[Column], natural: &[usize], width: Option<usize>) -> Vec<Option<usize>> {
+///
+/// - `contents`: width of the widest cell of each column, without its title
+fn fit(
+    columns: &[Column],
+    titles: &Titles<'_>,
+    contents: &[usize],
+    width: Option<usize>,
+) -> Vec<Option<usize>> {
+    let natural: Vec<usize> = columns
+        .iter()
+        .zip(contents)
+        .map(|(column, content)| column.title.width().max(*content))
+        .collect();
     let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
     let Some(width) = width else {
         return widths;
     };
+    let titles = titles.least_widths();
     let least = |at: usize| match columns.get(at).and_then(|column| column.width_min) {
-        Some(least) => natural[at].min(least),
-        None => natural[at],
+        Some(least) => natural[at].min(least.max(titles[at])),
+        None => contents[at].max(titles[at]),
     };
     let least_total = |widths: &[Option<usize>]| {
         let kept = (0..widths.len()).filter(|at| widths[*at].is_some());
@@ -412,6 +435,31 @@ ID        NAME        loss  acc
         assert_eq!(text, want);
         assert!(hidden.is_empty());
         assert!(text.lines().all(|line| line.chars().count() <= 33));
+    }
+
+    #[test]
+    fn titles_are_cut_in_the_middle_and_stay_apart() {
+        let mut table = Table::new(vec![
+            Column::new("id", "ID"),
+            Column::new("a", "train/encoder/layer.11/loss")
+                .right()
+                .optional(),
+            Column::new("b", "train/decoder/layer.11/loss")
+                .right()
+                .optional(),
+            Column::new("c", "validation_accuracy").right().optional(),
+        ]);
+        let row = [Cell::text("3f2a91bc"), Cell::float(0.5), Cell::float(0.25)];
+        table.push(row.into_iter().chain([Cell::float(0.125)]).collect());
+        let (text, hidden) = table.render(Some(72), false);
+        assert_eq!(
+            text,
+            "\
+ID        train/encoder/layer.11/loss  train/dec…r.11/loss  valid…curacy
+3f2a91bc                          0.5                 0.25         0.125
+"
+        );
+        assert!(hidden.is_empty());
     }
 
     #[test]
