@@ -34,15 +34,10 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// Names in nested objects are joined with `/`: val/acc. Values are numbers, true and false (1 and
 /// 0) and the strings "NaN", "Infinity" and "-Infinity"; null is skipped. `time` is RFC 3339 or
-<<<<<<< HEAD
-/// seconds since 1970, without it now. A line is logged as soon as it is read. At a line that
-/// cannot be understood the command fails and names it, and whoever writes the stream meets a
-/// closed pipe; the lines before it are kept. With --skip-bad it goes on and fails at the end.
-=======
 /// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A
 /// line is logged as soon as it is read. At a line that cannot be understood the command fails and
-/// names it; the lines before it are kept.
->>>>>>> fix
+/// names it, and whoever writes the stream meets a closed pipe; the lines before it are kept. With
+/// --skip-bad it goes on and fails at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 logged, 1 failed, 2 called wrongly
@@ -182,18 +177,10 @@ fn log_stream(
     while read_line(&mut input, &mut bytes).map_err(unreadable)? {
         number += 1;
         if bytes.len() > LINE_BYTES_MAX {
-<<<<<<< HEAD
-            bad(number, &format!("longer than {LINE_BYTES_MAX} bytes"))?;
-            input.skip_until(b'\n').map_err(unreadable)?;
-=======
-            return Err(bad(&format!("longer than {LINE_BYTES_MAX} bytes")));
-        }
-        if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|error| bad(&error.to_string()))?;
-        if text.trim().is_empty() {
->>>>>>> fix
+/// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A
+/// line is logged as soon as it is read. At a line that cannot be understood the command fails and
+/// names it, and whoever writes the stream meets a closed pipe; the lines before it are kept. With
+/// --skip-bad it goes on and fails at the end.
             continue;
         }
         let text = match std::str::from_utf8(&bytes) {
