@@ -177,11 +177,12 @@ fn log_stream(
     while read_line(&mut input, &mut bytes).map_err(unreadable)? {
         number += 1;
         if bytes.len() > LINE_BYTES_MAX {
-/// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A
-/// line is logged as soon as it is read. At a line that cannot be understood the command fails and
-/// names it, and whoever writes the stream meets a closed pipe; the lines before it are kept. With
-/// --skip-bad it goes on and fails at the end.
+            bad(number, &format!("longer than {LINE_BYTES_MAX} bytes"))?;
+            input.skip_until(b'\n').map_err(unreadable)?;
             continue;
+        }
+        if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
         }
         let text = match std::str::from_utf8(&bytes) {
             Ok(text) if text.trim().is_empty() => continue,
