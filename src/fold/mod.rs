@@ -429,6 +429,8 @@ impl Folder<'_> {
                     Ok(Recovered::Held | Recovered::Gone | Recovered::Copied) => {}
                     Ok(Recovered::Sealed) => _ = recovered.insert(file.id.run),
                     Ok(Recovered::Damaged(damage)) => report.damage.push(damage),
+                    // Another user's: theirs to seal, and read as it is.
+                    Err(error) if error.is_read_only() => {}
                     Err(error) => report.damage.push(left(&file.path, error)?),
                 },
                 LiveKind::Unfinished => {
