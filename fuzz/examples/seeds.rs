@@ -136,7 +136,7 @@ fn records() {
     write(
         "frame",
         "segment",
-        &[&[0][..], &segment::header(&ID), &frames].concat(),
+        &[&[0][..], &segment::header(&ID, 0), &frames].concat(),
     );
     write("frame", "frames", &[&[1][..], &frames].concat());
 }

@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
     match kind % 5 {
         0 => drop(rows::parse(bytes, &ID, Path::new("fuzzed"))),
         1 => {
-            let len = parse(&[&segment::header(&ID), bytes].concat()).len;
+            let len = parse(&[&segment::header(&ID, 0), bytes].concat()).len;
             // The last frame may lack some of the zeros that fill it up.
             let most = (segment::HEADER_BYTES + bytes.len()).next_multiple_of(8);
             assert!(len <= most as u64);
@@ -112,7 +112,7 @@ fn unknown<'a>(bodies: &[&'a [u8]]) -> Vec<&'a [u8]> {
 
 /// A segment, and where each of its frames ends.
 fn segment_of(bodies: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
-    let mut bytes = segment::header(&ID).to_vec();
+    let mut bytes = segment::header(&ID, 0).to_vec();
     let mut ends = Vec::new();
     for body in bodies
         .iter()
