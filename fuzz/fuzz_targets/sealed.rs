@@ -82,8 +82,9 @@ fn read(bytes: Vec<u8>) {
     };
     let _events: Result<Vec<EventRow>> = sealed.events();
     for (name, _) in &sealed.footer.metrics {
-        let mut points = Vec::new();
-        if sealed.points_of(name.as_str(), &mut points).is_err() {
+        let (mut points, mut damage) = (Vec::new(), Vec::new());
+        let read = sealed.points_of(name.as_str(), &mut points, &mut damage);
+        if read.is_err() || !damage.is_empty() {
             break;
         }
     }
