@@ -554,6 +554,7 @@ fn on_a_full_disk_logging_fails_with_an_error_and_goes_on_when_there_is_room() {
             assert_eq!(run.metrics[name].count, want as u64, "{name}");
         }
         assert_eq!(live_files(&store), [""; 0]);
-        assert!(store.check(&mut |_, _| {}).unwrap().is_sound());
+        let check = store.check(&mut |_, _| {}).unwrap();
+        assert!(check.is_sound(), "{check:?}");
     }
 }

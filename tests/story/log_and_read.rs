@@ -314,5 +314,6 @@ fn a_store_copied_in_the_middle_of_a_run_is_whole_when_it_is_copied_again() {
             store.fold(None).unwrap();
         }
     }
-    assert!(store.check(&mut |_, _| {}).unwrap().is_sound());
+    let check = store.check(&mut |_, _| {}).unwrap();
+    assert!(check.is_sound(), "{check:?}");
 }
