@@ -426,11 +426,12 @@ fn is_as_folded(
 /// Whether two folds of a run tell the same. How sums round depends on the order of folding.
 fn is_same(mut a: Run, mut b: Run) -> bool {
     let near = |a: Option<f64>, b: Option<f64>, size: f64| match (a, b) {
-        (Some(a), Some(b)) if a.is_finite() => (a - b).abs() <= size * 1e-12,
+        (Some(a), Some(b)) if a.is_finite() && b.is_finite() => (a - b).abs() <= size * 1e-12,
         (a, b) => a.map(f64::to_bits) == b.map(f64::to_bits),
     };
     let is_near = |(a, b): (&Summary, &Summary)| {
         let size = (a.sum_of_squares.value() / a.finite_count() as f64).sqrt();
+        let size = if size.is_finite() { size } else { f64::MAX }; // the squares overflowed
         near(a.mean(), b.mean(), size) && near(a.std(), b.std(), size)
     };
     let is_near = a.metrics.values().zip(b.metrics.values()).all(is_near);
