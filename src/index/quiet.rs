@@ -26,6 +26,7 @@ use crate::codec::Malformed;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::sys::NoFork;
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
@@ -52,6 +53,7 @@ pub(super) struct Quiet(());
 
 impl Quiet {
     pub(super) fn enter() -> Self {
+        let _section = NoFork::enter();
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
         installed.users += 1;
         // Hooks cannot be changed by a thread that panics; then messages are printed.
@@ -75,6 +77,7 @@ impl Quiet {
 
 impl Drop for Quiet {
     fn drop(&mut self) {
+        let _section = NoFork::enter();
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
         installed.users = installed.users.saturating_sub(1);
         if installed.users > 0 || thread::panicking() {

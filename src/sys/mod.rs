@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::Process;
 pub use raw::Map;
+pub(crate) use raw::NoFork;
 pub use raw::fork_generation;
 pub use raw::watch_forks;
 pub use real::RealSys;

@@ -80,6 +80,9 @@ mod fork {
     //! After a fork the child holds copies of every descriptor, and a lock lives as long as any
     //! copy. A `DataLoader` worker would so keep a dead training "running". The hook replaces the
     //! child's copies by `/dev/null`: that closes them without freeing the number for reuse.
+    //!
+    //! A fork waits while another thread is in a [`NoFork`] section: between opening a file and
+    //! noting it here, or inside a mutex that the child would find locked for good.
 
     use std::os::fd::AsRawFd;
     use std::os::fd::RawFd;
@@ -87,23 +90,46 @@ mod fork {
     use std::sync::atomic::AtomicI32;
     use std::sync::atomic::AtomicU32;
     use std::sync::atomic::Ordering;
+    use std::time::Duration;
 
-    /// More locked files than this in one process are not replaced in its children.
-    const LOCKED_MAX: usize = 4_096;
+    /// More files open for writing than this in one process are not replaced in its children.
+    const WRITABLE_MAX: usize = 4_096;
+    /// So often a fork looks whether all sections are over, a millisecond apart; then it goes on,
+    /// since its own thread may be in one, interrupted by a signal.
+    const LOOKS_MAX: u32 = 1_000;
+    const LOOK_EVERY: Duration = Duration::from_millis(1);
 
     static GENERATION: AtomicU32 = AtomicU32::new(0);
-    static LOCKED: [AtomicI32; LOCKED_MAX] = [const { AtomicI32::new(-1) }; LOCKED_MAX];
+    static WRITABLE: [AtomicI32; WRITABLE_MAX] = [const { AtomicI32::new(-1) }; WRITABLE_MAX];
     static NULL: OnceLock<Option<std::fs::File>> = OnceLock::new();
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    static SECTIONS: AtomicU32 = AtomicU32::new(0);
+
+    extern "C" fn before() {
+        FORKS.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..LOOKS_MAX {
+            if SECTIONS.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    extern "C" fn in_parent() {
+        FORKS.fetch_sub(1, Ordering::SeqCst);
+    }
 
     /// Runs in the child, where only calls that are safe in a signal handler are allowed.
     extern "C" fn in_child() {
+        FORKS.store(0, Ordering::SeqCst);
+        SECTIONS.store(0, Ordering::SeqCst);
         GENERATION.fetch_add(1, Ordering::Relaxed);
         let null = NULL.get().and_then(Option::as_ref).map(AsRawFd::as_raw_fd);
-        for slot in &LOCKED {
-            let locked = slot.swap(-1, Ordering::Relaxed);
-            if let (Some(null), 0..) = (null, locked) {
+        for slot in &WRITABLE {
+            let writable = slot.swap(-1, Ordering::Relaxed);
+            if let (Some(null), 0..) = (null, writable) {
                 // SAFETY: dup2 is async-signal-safe; both numbers are open descriptors of ours.
-                unsafe { libc::dup2(null, locked) };
+                unsafe { libc::dup2(null, writable) };
             }
         }
     }
@@ -111,9 +137,9 @@ mod fork {
     pub(in crate::sys) fn watch() {
         NULL.get_or_init(|| {
             let null = std::fs::File::open("/dev/null").ok();
-            // SAFETY: `in_child` lives as long as the program and only makes async-signal-safe
-            // calls on statics. A failure (no memory) leaves forks unwatched.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+            // SAFETY: the handlers live as long as the program; the child's only makes
+            // async-signal-safe calls on statics. A failure (no memory) leaves forks unwatched.
+            unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
             null
         });
     }
@@ -122,9 +148,40 @@ mod fork {
         GENERATION.load(Ordering::Relaxed)
     }
 
-    pub(in crate::sys) fn locked(fd: RawFd) {
-        watch();
-        for slot in &LOCKED {
+    /// Holds up forks of other threads while it lives. Sections are short and do not nest.
+    #[derive(Debug)]
+    pub(crate) struct NoFork(());
+
+    impl NoFork {
+        /// Waits for a fork that is under way, then begins a section.
+        pub(crate) fn enter() -> Self {
+            watch();
+            loop {
+                SECTIONS.fetch_add(1, Ordering::SeqCst);
+                if FORKS.load(Ordering::SeqCst) == 0 {
+                    return Self(());
+                }
+                leave();
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    impl Drop for NoFork {
+        fn drop(&mut self) {
+            leave();
+        }
+    }
+
+    fn leave() {
+        // Not below 0: a child begins with none, also where its parent was in one.
+        let one_less = |sections: u32| sections.checked_sub(1);
+        let _ = SECTIONS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+    }
+
+    /// Notes a file that children shall not share.
+    pub(in crate::sys) fn opened(fd: RawFd) {
+        for slot in &WRITABLE {
             let free = slot.compare_exchange(-1, fd, Ordering::Relaxed, Ordering::Relaxed);
             if free.is_ok() {
                 return;
@@ -132,18 +189,20 @@ mod fork {
         }
     }
 
-    pub(in crate::sys) fn closing(fd: RawFd) {
-        for slot in &LOCKED {
-            // Most files were never locked: a look at each slot costs a tenth of an exchange.
+    /// Takes that back; returns whether it was noted in this process.
+    pub(in crate::sys) fn closing(fd: RawFd) -> bool {
+        for slot in &WRITABLE {
+            // Most slots are of other files: a look costs a tenth of an exchange.
             let is_ours = slot.load(Ordering::Relaxed) == fd;
             if is_ours
                 && slot
                     .compare_exchange(fd, -1, Ordering::Relaxed, Ordering::Relaxed)
                     .is_ok()
             {
-                return;
+                return true;
             }
         }
+        false
     }
 }
 
@@ -154,18 +213,33 @@ mod fork {
     pub(in crate::sys) fn generation() -> u32 {
         0
     }
+
+    /// There is no fork here.
+    #[derive(Debug)]
+    pub(crate) struct NoFork(());
+
+    impl NoFork {
+        /// Does nothing.
+        pub(crate) fn enter() -> Self {
+            Self(())
+        }
+    }
 }
 
-pub(super) use fork::*;
+pub(crate) use fork::NoFork;
+#[cfg(unix)]
+pub(super) use fork::closing;
+#[cfg(unix)]
+pub(super) use fork::opened;
 
-/// Returns how many forks lie between this process and the one that first locked a file: a value
+/// Returns how many forks lie between this process and the one that first opened a file: a value
 /// that was made at another generation belongs to a parent and must not be touched.
 #[inline]
 pub fn fork_generation() -> u32 {
     fork::generation()
 }
 
-/// Starts to count forks now. Locking a file does so too; who starts threads and locks nothing
+/// Starts to count forks now. Writing a file does so too; who starts threads and writes nothing
 /// asks for it, since a child has none of its parent's threads.
 pub fn watch_forks() {
     fork::watch();

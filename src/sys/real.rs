@@ -15,6 +15,7 @@ use super::File;
 use super::FileSystem;
 use super::Kind;
 use super::Map;
+use super::NoFork;
 use super::Open;
 use super::Stat;
 use super::Sys;
@@ -44,9 +45,18 @@ impl Sys for RealSys {
                 .create(true)
                 .done("open or create"),
         };
-        let file = options
-            .open(path)
-            .map_err(|source| Error::io(op, path, source))?;
+        let opened = if how == Open::Read {
+            options.open(path)
+        } else {
+            let _section = NoFork::enter();
+            let opened = options.open(path);
+            #[cfg(unix)]
+            if let Ok(file) = &opened {
+                raw::opened(std::os::fd::AsRawFd::as_raw_fd(file));
+            }
+            opened
+        };
+        let file = opened.map_err(|source| Error::io(op, path, source))?;
         Ok(Box::new(RealFile {
             file,
             path: path.to_owned(),
@@ -322,11 +332,7 @@ impl File for RealFile {
 
     fn try_lock(&self) -> Result<bool> {
         match self.file.try_lock() {
-            Ok(()) => {
-                #[cfg(unix)]
-                raw::locked(std::os::fd::AsRawFd::as_raw_fd(&self.file));
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(fs::TryLockError::WouldBlock) => Ok(false),
             Err(fs::TryLockError::Error(error)) => Err(self.failed("lock")(error)),
         }
@@ -351,8 +357,15 @@ impl File for RealFile {
 
 impl Drop for RealFile {
     fn drop(&mut self) {
+        // A file that cannot be closed in this section may be copied by a fork a moment later:
+        // unlocked, it holds up nobody there.
         #[cfg(unix)]
-        raw::closing(std::os::fd::AsRawFd::as_raw_fd(&self.file));
+        {
+            let _section = NoFork::enter();
+            if raw::closing(std::os::fd::AsRawFd::as_raw_fd(&self.file)) {
+                let _ = self.file.unlock();
+            }
+        }
     }
 }
 
