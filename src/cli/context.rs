@@ -8,13 +8,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tracker::Error;
+
 use tracker::Reader;
 use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::RunId;
+use tracker::store::FoldReport;
 
 use super::fail::Failure;
 use super::fail::has_journal;
+use super::print::Bar;
 use super::print::Colour;
 use super::print::Format;
 use super::print::Messages;
@@ -198,16 +201,40 @@ impl Ctx {
         let (true, Some(store)) = (self.has_read.get(), self.store.get()) else {
             return;
         };
+        self.fold_for_a_while(store);
+    }
+
+    /// Brings the index up to date with `runs` new runs, however long it takes.
+    pub(crate) fn fold_whole(&self, runs: u64) {
+        let Some(store) = self.store.get() else {
+            return;
+        };
+        let bar = Bar::items(usize::try_from(runs).unwrap_or(0));
+        let mut segments = 0;
+        loop {
+            match self.fold_for_a_while(store) {
+                Some(report) if !report.complete && report.segments > 0 => {
+                    segments += report.segments;
+                    bar.item(usize::try_from(segments).unwrap_or(0), "indexed");
+                }
+                _ => return, // done, or left to a later command
+            }
+        }
+    }
+
+    fn fold_for_a_while(&self, store: &Store) -> Option<FoldReport> {
         match store.fold(Some(FOLD_BUDGET)) {
             Ok(report) => {
-                for damage in report.damage {
+                for damage in &report.damage {
                     self.warn_of_unfolded(&damage.path, &Error::from(damage.clone()));
                 }
+                return Some(report);
             }
             Err(Error::Locked { .. }) => {}
             Err(error) if error.is_read_only() || error.is_disk_full() => {}
             Err(error) => self.warn_once(&format!("the index is not up to date: {error}")),
         }
+        None
     }
 
     /// Warns of a file that was left out, unless a snapshot has done so.

@@ -98,6 +98,9 @@ pub(crate) fn run(ctx: &Ctx, args: &ImportArgs) -> Outcome {
         .paths
         .iter()
         .try_for_each(|path| import_path(ctx, path, &options, &mut importer, &mut done));
+    if done.new > 0 {
+        ctx.fold_whole(done.new);
+    }
     if !done.table.is_empty() {
         ctx.out.table(&done.table)?;
         ctx.out.flush()?;

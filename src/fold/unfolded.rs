@@ -1,11 +1,14 @@
 //! What a reader finds in the journal that the index does not have: live tails, sealed segments
 //! that wait to be folded, files that arrived by copy.
 //!
-//! The order makes it one snapshot: first `live/` is listed and every file there opened, then the
-//! index's read transaction begins, then the journal's folders are looked at. A segment folded in
-//! between is in SEGMENTS and adds nothing; one moved in between is found where it went, for its
-//! folder has changed; a listed file that is gone means list once more. Nothing is written, save
-//! that an index whose writer was killed is mended, if nobody else is at it.
+//! The order makes it one snapshot: first `live/` is listed and the rows there opened, then the
+//! index's read transaction begins, then sealed files are looked at. A segment folded in between
+//! is in SEGMENTS and adds nothing; one moved in between is found where it went; rows that are
+//! gone mean list once more. Nothing is written, save that an index whose writer was killed is
+//! mended, if nobody else is at it.
+//!
+//! A store may hold more unfolded files than a process may have open: few stay open, and not for
+//! longer than the gathering.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -20,6 +23,7 @@ use crate::error::Result;
 use crate::index::Opened;
 use crate::index::Snapshot;
 use crate::journal::Event;
+use crate::journal::Folders;
 use crate::journal::Role;
 use crate::journal::SegmentId;
 use crate::journal::files::LiveFile;
@@ -28,6 +32,7 @@ use crate::journal::record::Record;
 use crate::journal::rows;
 use crate::journal::rows::EventRow;
 use crate::journal::rows::Rows;
+use crate::journal::sealed::Footer;
 use crate::journal::sealed::Sealed;
 use crate::journal::segment;
 use crate::liveness;
@@ -41,6 +46,9 @@ use crate::sys::File;
 use crate::sys::FileSystem;
 use crate::sys::Open;
 
+/// So many files of rows stay open until the index is; of more of them the rows are read at once,
+/// also if the index turns out to have them. Programs may often open no more than 1,024.
+const OPEN_MAX: usize = 64;
 /// How often `live/` is listed anew before what is still missing is passed over.
 const LISTINGS_MAX: usize = 8;
 
@@ -55,7 +63,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 enum Content {
     Rows(Rows, OnceLock<Vec<Summary>>),
-    Sealed(Sealed, Vec<EventRow>),
+    Sealed(Footer, Vec<EventRow>),
 }
 
 /// A segment that is not folded.
@@ -83,6 +91,7 @@ pub(crate) struct Unfolded {
     pub(crate) snapshot: Option<Box<Snapshot>>,
     /// What the user should know.
     pub(crate) warnings: Vec<String>,
+    folders: Folders,
     pieces: BTreeMap<RunId, Vec<Piece>>,
 }
 
@@ -103,7 +112,7 @@ impl Unfolded {
             pieces: BTreeMap::new(),
             sealed: BTreeSet::new(),
         };
-        let live = gather.open_live()?;
+        let (live, sealed) = gather.open_live()?;
         let snapshot = if with_index {
             gather.open_index()
         } else {
@@ -114,27 +123,18 @@ impl Unfolded {
             None => Ok(false),
         };
         // Sealed files first: they shadow the rows they were made of.
-        for Live { file, open, .. } in &live {
-            let is_new = file.kind == LiveKind::Sealed && !gather.sealed.contains(&file.id);
-            if is_new && !is_folded(&file.id)? {
-                gather.add_sealed(&file.id, Arc::clone(open));
+        for id in &sealed {
+            if !gather.sealed.contains(id) && !is_folded(id)? {
+                gather.add_sealed(id);
             }
         }
         gather.look_through_folders(snapshot.as_deref())?;
-        for Live {
-            file,
-            open,
-            liveness,
-            is_copy,
-        } in &live
-        {
-            if file.kind == LiveKind::Rows {
-                let shadowed = gather.sealed.contains(&file.id) || is_folded(&file.id)?;
-                if shadowed && *is_copy {
-                    continue; // it was sealed where it was written, and that has arrived
-                }
-                gather.add_rows(&file.id, (!shadowed).then_some(&**open), *liveness);
+        for live in live {
+            let shadowed = gather.sealed.contains(&live.id) || is_folded(&live.id)?;
+            if shadowed && live.is_copy {
+                continue; // it was sealed where it was written, and that has arrived
             }
+            gather.add_rows(live, shadowed);
         }
         let Gather {
             folder: _,
@@ -160,6 +160,7 @@ impl Unfolded {
         Ok(Self {
             snapshot,
             warnings,
+            folders: folder.folders.clone(),
             pieces,
         })
     }
@@ -183,8 +184,8 @@ impl Unfolded {
                     let names = rows.metrics.iter().map(crate::model::Name::as_str);
                     fold_segment(run, &piece.id, &rows.events, names.zip(summaries))?;
                 }
-                Content::Sealed(sealed, events) => {
-                    let series = sealed.footer.metrics.iter();
+                Content::Sealed(footer, events) => {
+                    let series = footer.metrics.iter();
                     let series = series.map(|(name, summary)| (name.as_str(), summary));
                     fold_segment(run, &piece.id, events, series)?;
                 }
@@ -220,7 +221,17 @@ impl Unfolded {
         for piece in self.pieces.get(&run).into_iter().flatten() {
             match &piece.content {
                 Content::Rows(rows, _) => rows.points_of(metric, &mut points),
-                Content::Sealed(sealed, _) => sealed.points_of(metric, &mut points, damage)?,
+                Content::Sealed(footer, _) => {
+                    if footer
+                        .metrics
+                        .iter()
+                        .any(|(name, _)| name.as_str() == metric)
+                    {
+                        let file = open_sealed(&self.folders, &piece.id)?;
+                        let sealed = Sealed::open(file, &piece.id)?;
+                        sealed.points_of(metric, &mut points, damage)?;
+                    }
+                }
             }
             let SegmentId {
                 run: _,
@@ -237,15 +248,30 @@ impl Unfolded {
     }
 }
 
-/// A file of `live/`, open.
+/// A file of rows in `live/`.
 struct Live {
-    file: LiveFile,
-    open: Arc<dyn File>,
-    /// Of rows: whether their writer lives. Asked before they are read: what a writer that has
-    /// gone by then had to say is all there.
+    id: SegmentId,
+    rows: LiveRows,
+    /// Whether their writer lives. Asked before they are read: what a writer that has gone by then
+    /// had to say is all there.
     liveness: Option<Liveness>,
     /// Whether these are rows that are written elsewhere.
     is_copy: bool,
+}
+
+/// Rows of a file that is open: they stay, whoever seals or removes it.
+enum LiveRows {
+    Open(Box<dyn File>),
+    Read(Result<Rows>),
+}
+
+/// Opens a sealed file, which may be moved from `live/` at any moment.
+fn open_sealed(folders: &Folders, id: &SegmentId) -> Result<Arc<dyn File>> {
+    let file = match folders.sys.open(&folders.sealed(id), Open::Read) {
+        Err(error) if error.is_missing() => folders.sys.open(&folders.settled(id), Open::Read),
+        opened => opened,
+    };
+    Ok(file?.into())
 }
 
 struct Gather<'a> {
@@ -257,21 +283,26 @@ struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    /// Opens all files in `live/`: what is open stays, whoever seals or moves it.
-    fn open_live(&mut self) -> Result<Vec<Live>> {
+    /// Opens all rows in `live/`, and names what is sealed there.
+    fn open_live(&mut self) -> Result<(Vec<Live>, Vec<SegmentId>)> {
         let folders = self.folder.folders;
         for listing in 1.. {
-            let mut live = Vec::new();
+            let (mut live, mut sealed) = (Vec::new(), Vec::new());
             let mut all_there = true;
             for file in folders.list_live()? {
-                if file.kind == LiveKind::Unfinished {
-                    continue;
+                match file.kind {
+                    LiveKind::Unfinished => continue,
+                    LiveKind::Sealed => {
+                        sealed.push(file.id);
+                        continue;
+                    }
+                    LiveKind::Rows => {}
                 }
-                let open: Arc<dyn File> = match folders.sys.open(&file.path, Open::Read) {
-                    Ok(open) => open.into(),
+                let open = match folders.sys.open(&file.path, Open::Read) {
+                    Ok(open) => open,
                     Err(error) if error.is_missing() => {
                         all_there = false;
-                        live.extend(self.open_sealed_since(&file));
+                        sealed.push(file.id); // since the listing
                         continue;
                     }
                     Err(error) => {
@@ -279,46 +310,28 @@ impl Gather<'_> {
                         continue;
                     }
                 };
-                let is_rows = file.kind == LiveKind::Rows;
-                let is_copy =
-                    is_rows && segment::is_at_home(&*open).is_ok_and(|is_at_home| !is_at_home);
-                let liveness = match file.kind {
-                    LiveKind::Rows => self.liveness(&file, &*open, is_copy),
-                    LiveKind::Sealed | LiveKind::Unfinished => None,
-                };
+                let is_copy = segment::is_at_home(&*open).is_ok_and(|is_at_home| !is_at_home);
+                let liveness = self.liveness(&file, &*open, is_copy);
                 // Its writer may go on in a segment that was made after the listing.
-                all_there &= file.kind != LiveKind::Rows
-                    || liveness != Some(Liveness::Gone)
-                    || folders.sys.stat(&file.path).is_ok();
+                all_there &=
+                    liveness != Some(Liveness::Gone) || folders.sys.stat(&file.path).is_ok();
+                let rows = if live.len() < OPEN_MAX {
+                    LiveRows::Open(open)
+                } else {
+                    LiveRows::Read(rows::read(&*open, &file.id))
+                };
                 live.push(Live {
-                    file,
-                    open,
+                    id: file.id,
+                    rows,
                     liveness,
                     is_copy,
                 });
             }
             if all_there || listing == LISTINGS_MAX {
-                return Ok(live);
+                return Ok((live, sealed));
             }
         }
-        Ok(Vec::new())
-    }
-
-    /// Opens what was sealed between listing and opening. What has left `live/` is found later.
-    fn open_sealed_since(&self, file: &LiveFile) -> Option<Live> {
-        let path = self.folder.folders.sealed(&file.id);
-        let open = self.folder.folders.sys.open(&path, Open::Read).ok()?.into();
-        let file = LiveFile {
-            id: file.id,
-            kind: LiveKind::Sealed,
-            path,
-        };
-        Some(Live {
-            file,
-            open,
-            liveness: None,
-            is_copy: false,
-        })
+        Ok((Vec::new(), Vec::new()))
     }
 
     /// Asks whether the writer of some rows lives; none for a short command, which lets go of its
@@ -396,23 +409,21 @@ impl Gather<'_> {
                 if folded || self.sealed.contains(&id) {
                     continue;
                 }
-                match folders.sys.open(&folders.settled(&id), Open::Read) {
-                    Ok(file) => self.add_sealed(&id, file.into()),
-                    Err(error) => self.warnings.push(error.to_string()),
-                }
+                self.add_sealed(&id);
             }
         }
         Ok(())
     }
 
-    fn add_sealed(&mut self, id: &SegmentId, file: Arc<dyn File>) {
-        let read = Sealed::open(file, id).and_then(|sealed| {
-            let events = sealed.events()?;
-            Ok((sealed, events))
-        });
+    fn add_sealed(&mut self, id: &SegmentId) {
+        let read = open_sealed(self.folder.folders, id)
+            .and_then(|file| Sealed::open(file, id))
+            .and_then(|sealed| {
+                let events = sealed.events()?;
+                Ok(Content::Sealed(sealed.footer, events))
+            });
         match read {
-            Ok((sealed, events)) => {
-                let content = Content::Sealed(sealed, events);
+            Ok(content) => {
                 let piece = Piece {
                     id: *id,
                     content,
@@ -421,23 +432,34 @@ impl Gather<'_> {
                 self.pieces.entry(id.run).or_default().push(piece);
                 self.sealed.insert(*id);
             }
+            Err(error) if error.is_missing() => {} // removed since it was listed
             Err(error) => self.warnings.push(error.to_string()),
         }
     }
 
-    /// - `open`: none for rows that are told elsewhere; then only their writer matters
-    fn add_rows(&mut self, id: &SegmentId, open: Option<&dyn File>, liveness: Option<Liveness>) {
-        let rows = match open.map(|open| rows::read(open, id)) {
-            Some(Ok(rows)) => rows,
-            Some(Err(error)) => return self.warnings.push(error.to_string()),
-            None if matches!(liveness, None | Some(Liveness::Gone)) => return,
-            None => Rows::default(),
+    /// - `shadowed`: whether the rows are told elsewhere; then only their writer matters
+    fn add_rows(&mut self, live: Live, shadowed: bool) {
+        let Live {
+            id,
+            rows,
+            liveness,
+            is_copy: _,
+        } = live;
+        let rows = match rows {
+            _ if shadowed && matches!(liveness, None | Some(Liveness::Gone)) => return,
+            _ if shadowed => Ok(Rows::default()),
+            LiveRows::Open(file) => rows::read(&*file, &id),
+            LiveRows::Read(rows) => rows,
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => return self.warnings.push(error.to_string()),
         };
         self.warnings
             .extend(rows.damage.iter().map(|damage| format!("corrupt {damage}")));
         let content = Content::Rows(rows, OnceLock::new());
         let piece = Piece {
-            id: *id,
+            id,
             content,
             liveness,
         };

@@ -85,3 +85,24 @@ fn runs_that_arrive_as_files_are_found_by_the_next_command() {
     dir.ok(&["--store", "laptop", "check"]);
     assert!(!fs::exists(dir.path("laptop/journal/journal")).unwrap());
 }
+
+#[test]
+fn more_files_than_a_process_may_open_are_answered() {
+    let dir = Dir::new();
+    let records = lines(120, |run| {
+        format!("{{\"run_id\": \"r{run}\", \"metrics\": {{\"acc\": {run}}}}}")
+    });
+    dir.write("runs.jsonl", records);
+    dir.ok(&["import", "runs.jsonl"]);
+    dir.shell("for i in $(seq 80); do tracker start --tag of=script >>ids; done")
+        .ok();
+    // Nothing is folded now, and 80 runs are rows.
+    fs::remove_file(dir.path(".tracker/index.redb")).unwrap();
+    for _ in 0..2 {
+        let out = dir.shell("ulimit -n 90; tracker query \"tags.of = 'script' or acc >= 0\" --limit 0 --format json");
+        let runs: Value = serde_json::from_str(&out.ok()).unwrap();
+        assert_eq!(runs.as_array().unwrap().len(), 200);
+        let best = dir.shell("ulimit -n 90; tracker series @best:acc acc --format csv");
+        assert!(best.ok().contains(",119"));
+    }
+}
