@@ -777,7 +777,14 @@ fn copy_folder(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy_folder(&entry.path(), &to);
         } else if !to.exists() {
-            fs::copy(entry.path(), &to).unwrap();
+            match fs::copy(entry.path(), &to) {
+                // Sealed since the listing, under another name.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    fs::remove_file(&to).ok();
+                    return copy_folder(from, to.parent().unwrap());
+                }
+                copied => _ = copied.unwrap(),
+            }
         }
     }
 }
