@@ -61,6 +61,9 @@ pub const FORMAT: u32 = 1;
 /// Name of the folder that is looked for upward.
 pub const FOLDER: &str = ".tracker";
 
+/// A run that ends folds when so many segments wait. Below, a fold costs more than it saves: a
+/// transaction syncs the index seven times, a reader looks through a waiting segment in 20 us.
+const FOLD_AT: usize = 32;
 /// How long a fold at the end of a run may take; what is left is folded by later commands.
 const FOLD_AT_END: Duration = Duration::from_secs(2);
 /// How long another process may take to write the one line of `format`.
@@ -271,7 +274,11 @@ impl Store {
                 not_before_us: i64::MIN,
             },
             // What cannot be folded now is folded by the next command; the journal has it.
-            after_end: Arc::new(move || _ = store.fold(Some(FOLD_AT_END))),
+            after_end: Arc::new(move || {
+                if store.0.source.folders.count_sealed().unwrap_or(0) >= FOLD_AT {
+                    let _ = store.fold(Some(FOLD_AT_END));
+                }
+            }),
         }
     }
 

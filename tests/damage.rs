@@ -105,6 +105,7 @@ impl Subject {
         let rows = files(&live).remove(0);
         let mut bytes = fs::read(&rows).unwrap();
         run.close().unwrap();
+        assert!(store.fold(None).unwrap().complete);
         bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap() + 600);
         // It left no room for its sealed file, so to say.
         let name = rows.file_stem().unwrap().to_str().unwrap();

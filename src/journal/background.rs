@@ -1,10 +1,11 @@
 //! What happens behind a writer: the next segment is made, full ones are sealed, the live one is
 //! synced once a while. The caller waits for none of it, unless disk or core fall far behind.
 //!
-//! Two threads. The one that makes segments has the priority of the training, for a caller may
-//! need its work next; the one that seals and syncs has a lower one. At most 64 MiB wait to be
-//! sealed: from half of that each 32 KiB logged sleeps a little, so that no single call waits
-//! long, and only at the full bound a caller waits until there is room.
+//! Three threads. The one that makes segments has the priority of the training, for a caller may
+//! need its work next; the one that seals has a lower one, and goes on with the next segment while
+//! a third waits for the disk. At most 64 MiB wait to be sealed: from half of that each 32 KiB
+//! logged sleeps a little, so that no single call waits long, and only at the full bound a caller
+//! waits until there is room.
 //!
 //! Rows of a full segment are never synced: as columns a quarter of the bytes goes to the disk.
 
@@ -27,6 +28,8 @@ use super::files::Folders;
 use super::files::SegmentId;
 use super::record::Role;
 use super::seal;
+use super::seal::Made;
+use super::sealed::Modes;
 use super::segment::Append;
 use super::segment::Segment;
 use crate::error::Result;
@@ -66,6 +69,16 @@ struct Live {
     is_named: bool,
 }
 
+/// So many sealed files wait for the disk before the sealer does.
+const MADE_MAX: usize = 2;
+
+impl State {
+    /// Whether full segments are on their way.
+    fn is_busy(&self) -> bool {
+        self.in_hand > 0 || !self.full.is_empty() || !self.made.is_empty()
+    }
+}
+
 impl Live {
     fn new(file: Arc<dyn File>) -> Self {
         Self {
@@ -80,7 +93,12 @@ struct State {
     full: VecDeque<Full>,
     /// Could not be sealed; their rows stay, and are tried again when the writer drains.
     failed: Vec<Full>,
-    sealing: bool,
+    /// Segments that a thread is at.
+    in_hand: usize,
+    /// Written, to be synced.
+    made: VecDeque<(Full, Made)>,
+    /// Whether there is a thread to sync; without it the sealer does.
+    has_syncer: bool,
     live: Live,
     asked: Option<(SegmentId, usize)>,
     making: bool,
@@ -108,6 +126,7 @@ struct Shared {
 pub(super) struct Background {
     shared: Arc<Shared>,
     sealer: Option<JoinHandle<()>>,
+    syncer: Option<JoinHandle<()>>,
     maker: Option<JoinHandle<()>>,
 }
 
@@ -123,7 +142,9 @@ impl Background {
         let state = State {
             full: VecDeque::new(),
             failed: Vec::new(),
-            sealing: false,
+            in_hand: 0,
+            made: VecDeque::new(),
+            has_syncer: false,
             live: Live::new(live),
             asked: None,
             making: false,
@@ -144,6 +165,7 @@ impl Background {
         let mut background = Self {
             shared,
             sealer: None,
+            syncer: None,
             maker: None,
         };
         if options.role != Role::Command {
@@ -204,10 +226,15 @@ impl Background {
         if self.sealer.is_none() {
             let mut state = self.shared.lock();
             state.live = Live::new(live);
-            if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
+            let modes = &mut Modes::default();
+            if seal::seal(&self.shared.folders, &full.id, &full.file, modes).is_err() {
                 state.failed.push(full);
             }
             return;
+        }
+        if self.syncer.is_none() {
+            self.syncer = self.spawn(&format!("sync {}", id.run.short()), Shared::sync_all);
+            self.shared.lock().has_syncer = self.syncer.is_some();
         }
         let mut state = self.shared.lock();
         state.live = Live::new(live);
@@ -255,13 +282,14 @@ impl Background {
     /// Waits until all full segments are sealed; what cannot be is synced as rows.
     pub(super) fn drain(&self) -> Result<()> {
         let mut state = self.shared.lock();
-        while self.sealer.is_some() && (state.sealing || !state.full.is_empty()) {
+        while self.sealer.is_some() && state.is_busy() {
             state = self.shared.wait(state);
         }
         let failed = std::mem::take(&mut state.failed);
         drop(state);
         for full in failed {
-            if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
+            let modes = &mut Modes::default();
+            if seal::seal(&self.shared.folders, &full.id, &full.file, modes).is_err() {
                 let synced = full.file.sync();
                 self.shared.lock().failed.push(full);
                 synced?;
@@ -275,11 +303,11 @@ impl Background {
         self.shared.sync_live()
     }
 
-    /// Ends both threads, after all that waits is sealed.
+    /// Ends the threads, after all that waits is sealed.
     pub(super) fn stop(&mut self) {
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
-        for thread in [self.maker.take(), self.sealer.take()]
+        for thread in [self.maker.take(), self.sealer.take(), self.syncer.take()]
             .into_iter()
             .flatten()
         {
@@ -299,6 +327,7 @@ impl Background {
         std::mem::forget((
             self.maker.take(),
             self.sealer.take(),
+            self.syncer.take(),
             Arc::clone(&self.shared),
         ));
     }
@@ -357,21 +386,32 @@ impl Shared {
     /// Seals full segments, and syncs the live one when there are none.
     fn seal_all(&self) {
         self.folders.sys.lower_priority();
+        let mut modes = Modes::default();
         let mut synced_bytes = 0;
         let mut state = self.lock();
         loop {
             if let Some(full) = state.full.pop_front() {
-                state.sealing = true;
+                state.in_hand += 1;
                 drop(state);
                 // A panic there would be ours; it must not leave the training waiting.
-                let seal = || seal::seal(&self.folders, &full.id, &full.file).is_ok();
-                let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
+                let write = || Made::write(&self.folders, &full.id, &full.file, &mut modes);
+                let made = catch_unwind(AssertUnwindSafe(write));
                 state = self.lock();
-                state.sealing = false;
-                self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
-                if !is_sealed {
-                    state.failed.push(full);
+                while state.made.len() >= MADE_MAX {
+                    state = self.wait(state);
                 }
+                match made {
+                    Ok(Ok(Some(made))) if state.has_syncer => state.made.push_back((full, made)),
+                    Ok(Ok(Some(made))) => {
+                        drop(state);
+                        let sealed = made.replace_rows(&self.folders, &full.id).is_ok();
+                        state = self.lock();
+                        self.is_done(&mut state, full, sealed);
+                    }
+                    Ok(Ok(None)) => self.is_done(&mut state, full, true),
+                    Ok(Err(_)) | Err(_) => self.is_done(&mut state, full, false),
+                }
+                state.in_hand -= 1;
                 self.changed.notify_all();
             } else if state.stopping {
                 return;
@@ -380,13 +420,42 @@ impl Shared {
                 let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
                 state = guard;
                 let appended = self.appended_bytes.load(Ordering::Relaxed);
-                if timeout.timed_out() && state.full.is_empty() && appended != synced_bytes {
+                if timeout.timed_out() && !state.is_busy() && appended != synced_bytes {
                     drop(state);
                     let _ = self.sync_live(); // tried again in a moment; `sync` tells the caller
                     synced_bytes = appended;
                     state = self.lock();
                 }
             }
+        }
+    }
+
+    /// Syncs what is sealed, and lets it replace its rows.
+    fn sync_all(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some((full, made)) = state.made.pop_front() {
+                state.in_hand += 1;
+                self.changed.notify_all(); // the sealer may wait for room
+                drop(state);
+                let sync = || made.replace_rows(&self.folders, &full.id).is_ok();
+                let is_sealed = catch_unwind(AssertUnwindSafe(sync)).unwrap_or(false);
+                state = self.lock();
+                state.in_hand -= 1;
+                self.is_done(&mut state, full, is_sealed);
+                self.changed.notify_all();
+            } else if state.stopping && !state.is_busy() {
+                return;
+            } else {
+                state = self.wait(state);
+            }
+        }
+    }
+
+    fn is_done(&self, state: &mut State, full: Full, is_sealed: bool) {
+        self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
+        if !is_sealed {
+            state.failed.push(full);
         }
     }
 }

@@ -118,6 +118,15 @@ impl Folders {
         self.journal.join(id.run.folder())
     }
 
+    /// Counts the sealed files in `live/`.
+    ///
+    /// # Errors
+    /// `Error::Io`.
+    pub fn count_sealed(&self) -> Result<usize> {
+        let is_sealed = |file: &&LiveFile| file.kind == LiveKind::Sealed;
+        Ok(self.list_live()?.iter().filter(is_sealed).count())
+    }
+
     /// Lists `live/`, sorted; files that are none of ours are left out. No folder is no files.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! those bytes were damaged; they are named, and reading goes on behind them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use super::files::SegmentId;
@@ -14,9 +15,11 @@ use super::record::Record;
 use super::segment;
 use crate::error::Damage;
 use crate::error::Result;
+use crate::limits::CHUNK_ROWS_MAX;
 use crate::limits::SEGMENT_READ_BYTES_MAX;
 use crate::model::Name;
 use crate::model::Point;
+use crate::model::RowSpan;
 use crate::model::Stamp;
 use crate::model::Summary;
 use crate::sys;
@@ -56,6 +59,41 @@ impl Group {
             .skip(position)
             .step_by(self.metrics.len().max(1))
             .copied()
+    }
+
+    /// Returns ranges of rows that make a chunk each.
+    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let count = self.rows.len();
+        (0..count)
+            .step_by(CHUNK_ROWS_MAX)
+            .map(move |from| from..count.min(from + CHUNK_ROWS_MAX))
+    }
+
+    /// Returns which rows of a range come first and last; none if there are none.
+    pub fn span(&self, id: &SegmentId, range: Range<usize>) -> Option<RowSpan> {
+        let steps = self.steps.get(range.clone())?;
+        let times = self.times_us.get(range.clone())?;
+        let rows = self.rows.get(range)?;
+        let stamps = times.iter().zip(rows).map(|(time_us, row)| Stamp {
+            time_us: *time_us,
+            writer: id.writer,
+            seq: id.seq,
+            row: *row,
+        });
+        RowSpan::of(steps.iter().copied().zip(stamps))
+    }
+
+    /// Calls `take` with each metric and its values in a range of rows.
+    pub fn each_column(&self, range: Range<usize>, mut take: impl FnMut(u32, &[f64])) {
+        let width = self.metrics.len();
+        let values = self.values.get(range.start * width..range.end * width);
+        let mut column = Vec::with_capacity(range.len());
+        for (position, metric) in self.metrics.iter().enumerate() {
+            let rows = values.unwrap_or_default().chunks_exact(width);
+            column.clear();
+            column.extend(rows.map(|row| row.get(position).copied().unwrap_or_default()));
+            take(*metric, &column);
+        }
     }
 }
 
@@ -117,20 +155,18 @@ impl Rows {
     pub fn summaries(&self, id: &SegmentId) -> Vec<Summary> {
         let mut summaries = vec![Summary::default(); self.metrics.len()];
         for group in &self.groups {
-            for (position, metric) in group.metrics.iter().enumerate() {
-                let Some(summary) = summaries.get_mut(*metric as usize) else {
+            for range in group.blocks() {
+                let (Some(span), Some(steps)) = (
+                    group.span(id, range.clone()),
+                    group.steps.get(range.clone()),
+                ) else {
                     continue;
                 };
-                let points = group.steps.iter().zip(&group.times_us).zip(&group.rows);
-                for (((&step, &time_us), &row), value) in points.zip(group.column(position)) {
-                    let stamp = Stamp {
-                        time_us,
-                        writer: id.writer,
-                        seq: id.seq,
-                        row,
-                    };
-                    summary.add(step, stamp, value);
-                }
+                group.each_column(range, |metric, values| {
+                    if let Some(summary) = summaries.get_mut(metric as usize) {
+                        summary.add_column(&span, steps, values);
+                    }
+                });
             }
         }
         summaries

@@ -16,6 +16,7 @@
 //!
 //! Format versions: 1, the first.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +41,6 @@ use crate::codec::Malformed;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
-use crate::limits::CHUNK_ROWS_MAX;
 use crate::limits::GROUP_ROWS_MIN;
 use crate::limits::SEGMENT_READ_BYTES_MAX;
 use crate::model::Name;
@@ -125,28 +125,54 @@ pub struct Footer {
     pub points: u64,
 }
 
+/// How a writer's metrics were encoded lately: to find it out takes as long as to encode some
+/// hundred values, which is all that a segment of many metrics has of each.
+#[derive(Debug, Default)]
+pub struct Modes(HashMap<Name, (Mode, u32)>);
+
+impl Modes {
+    /// So many segments are encoded alike before the choice is made again.
+    const SEGMENTS: u32 = 8;
+
+    /// Returns how to encode a metric.
+    fn of(&mut self, name: &Name, values: &[f64]) -> Mode {
+        if let Some((mode, left @ 1..)) = self.0.get_mut(name) {
+            *left -= 1;
+            return *mode;
+        }
+        let mode = Mode::choose(values);
+        if Mode::can_choose(values) {
+            self.0.insert(name.clone(), (mode, Self::SEGMENTS));
+        }
+        mode
+    }
+}
+
 /// Encodes rows as a sealed file.
+///
+/// - `modes`: of the writer's earlier segments, if there were any
 ///
 /// # Errors
 /// [`Malformed`] if a value cannot be encoded (none of ours).
-pub fn encode(rows: &Rows, id: &SegmentId) -> Result<Vec<u8>, Malformed> {
+pub fn encode(rows: &Rows, id: &SegmentId, modes: &mut Modes) -> Result<Vec<u8>, Malformed> {
     let mut out = Output {
+        id,
         bytes: segment::header_of(MAGIC, VERSION, id, 0).to_vec(),
         seed: Seed::of(id),
+        series: vec![(Summary::default(), None); rows.metrics.len()],
     };
-    let summaries = rows.summaries(id);
     let split = split_small_groups(&rows.groups);
     let groups = split.as_deref().unwrap_or(&rows.groups);
-    let modes = choose_modes(rows.metrics.len(), groups);
     let mut points = 0;
     let groups = groups
         .iter()
         .map(|group| {
             points += group.values.len() as u64;
-            out.group(group, &modes)
+            out.group(group, &rows.metrics, modes)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let events = out.events(rows)?;
+    let summaries = out.series.iter().map(|(summary, _)| *summary);
     let footer = Footer {
         metrics: rows.metrics.iter().cloned().zip(summaries).collect(),
         groups,
@@ -168,26 +194,6 @@ pub fn encode(rows: &Rows, id: &SegmentId) -> Result<Vec<u8>, Malformed> {
 
 fn len32(bytes: &[u8]) -> Result<u32, Malformed> {
     u32::try_from(bytes.len()).map_err(|why| Malformed::new(why.to_string()))
-}
-
-/// Chooses how to encode each metric from the first values it has.
-fn choose_modes(metrics: usize, groups: &[Group]) -> Vec<Mode> {
-    let mut modes = vec![None; metrics];
-    let mut sample = Vec::new();
-    for group in groups {
-        for (position, metric) in group.metrics.iter().enumerate() {
-            let Some(mode @ None) = modes.get_mut(*metric as usize) else {
-                continue;
-            };
-            sample.clear();
-            sample.extend(group.column(position).take(CHUNK_ROWS_MAX));
-            *mode = Some(Mode::choose(&sample));
-        }
-    }
-    modes
-        .into_iter()
-        .map(|mode| mode.unwrap_or_else(|| Mode::choose(&[])))
-        .collect()
 }
 
 /// Takes groups of few rows apart by metric, when there are many: steps that are logged with ever
@@ -227,12 +233,15 @@ fn split_small_groups(groups: &[Group]) -> Option<Vec<Group>> {
     Some(whole)
 }
 
-struct Output {
+struct Output<'a> {
+    id: &'a SegmentId,
     bytes: Vec<u8>,
     seed: Seed,
+    /// Of each metric, how it is encoded once that is chosen.
+    series: Vec<(Summary, Option<Mode>)>,
 }
 
-impl Output {
+impl Output<'_> {
     fn part(&self, from: usize) -> Result<Part, Malformed> {
         let bytes = self.bytes.get(from..).unwrap_or_default();
         Ok(Part {
@@ -242,35 +251,60 @@ impl Output {
         })
     }
 
-    fn group(&mut self, group: &Group, modes: &[Mode]) -> Result<GroupEntry, Malformed> {
-        let width = group.metrics.len();
-        let blocks = (0..group.rows.len())
-            .step_by(CHUNK_ROWS_MAX)
-            .map(|from| {
-                let to = group.rows.len().min(from + CHUNK_ROWS_MAX);
-                let values = group
-                    .values
-                    .get(from * width..to * width)
-                    .unwrap_or_default();
-                let mut block = self.axis(group, from..to)?;
-                let mut column = Vec::with_capacity(to - from);
-                for (position, metric) in group.metrics.iter().enumerate() {
-                    column.clear();
-                    column.extend(values.iter().skip(position).step_by(width));
-                    let start = self.bytes.len();
-                    let mode = modes.get(*metric as usize).copied();
-                    let mode = mode.unwrap_or_else(|| Mode::choose(&column));
-                    mode.encode(&column, &mut self.bytes)?;
-                    let (part, stats) = (self.part(start)?, Stats::of(&column));
-                    block.columns.push(ColumnEntry { part, stats });
+    fn group(
+        &mut self,
+        group: &Group,
+        names: &[Name],
+        modes: &mut Modes,
+    ) -> Result<GroupEntry, Malformed> {
+        let mut blocks = Vec::new();
+        for range in group.blocks() {
+            let mut block = self.axis(group, range.clone())?;
+            let (Some(span), Some(steps)) = (
+                group.span(self.id, range.clone()),
+                group.steps.get(range.clone()),
+            ) else {
+                continue;
+            };
+            let mut encoded = Ok(());
+            group.each_column(range, |metric, values| {
+                if encoded.is_err() {
+                    return;
                 }
-                Ok(block)
-            })
-            .collect::<Result<Vec<_>, Malformed>>()?;
+                let mut part = Summary::default();
+                part.add_column(&span, steps, values);
+                match self.column(metric, &part, values, names, modes) {
+                    Ok(entry) => block.columns.push(entry),
+                    Err(why) => encoded = Err(why),
+                }
+            });
+            encoded?;
+            blocks.push(block);
+        }
         Ok(GroupEntry {
             metrics: group.metrics.clone(),
             blocks,
         })
+    }
+
+    fn column(
+        &mut self,
+        metric: u32,
+        part: &Summary,
+        values: &[f64],
+        names: &[Name],
+        modes: &mut Modes,
+    ) -> Result<ColumnEntry, Malformed> {
+        let unknown = || Malformed::new(format!("metric {metric} has no name"));
+        let at = metric as usize;
+        let name = names.get(at).ok_or_else(unknown)?;
+        let (summary, chosen) = self.series.get_mut(at).ok_or_else(unknown)?;
+        summary.merge(part);
+        let mode = *chosen.get_or_insert_with(|| modes.of(name, values));
+        let start = self.bytes.len();
+        mode.encode(values, &mut self.bytes)?;
+        let (part, stats) = (self.part(start)?, Stats::of(part));
+        Ok(ColumnEntry { part, stats })
     }
 
     fn axis(&mut self, group: &Group, range: Range<usize>) -> Result<BlockEntry, Malformed> {

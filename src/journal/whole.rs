@@ -236,7 +236,7 @@ fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
         return Ok(()); // by an earlier try
     }
     let path = folders.sealed(id);
-    let bytes = sealed::encode(rows, id)
+    let bytes = sealed::encode(rows, id, &mut sealed::Modes::default())
         .map_err(|why| Damage::new(&path, 0, "segment", why.to_string()))?;
     let made = folders.rows(id).with_extension("new");
     let file = create_locked(folders, &made)?;

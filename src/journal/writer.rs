@@ -16,6 +16,7 @@ use super::record::Event;
 use super::record::Role;
 use super::rows;
 use super::seal;
+use super::sealed::Modes;
 use super::segment;
 use super::segment::Segment;
 use crate::codec::Malformed;
@@ -525,7 +526,7 @@ impl Writer {
         };
         self.background.stop();
         let file = segment.into_file();
-        match seal::seal(&self.folders, &self.id, &file) {
+        match seal::seal(&self.folders, &self.id, &file, &mut Modes::default()) {
             Ok(sealed) => Ok(sealed || self.id.seq > self.first_seq),
             Err(Error::Io { .. }) => file.sync().map(|()| false),
             Err(error) => Err(error),

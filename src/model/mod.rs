@@ -24,6 +24,7 @@ pub use run::RunInfo;
 pub use run::Status;
 pub use summary::Edge;
 pub use summary::Extreme;
+pub use summary::RowSpan;
 pub use summary::Stamp;
 pub use summary::Sum;
 pub use summary::Summary;
