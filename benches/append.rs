@@ -232,9 +232,9 @@ fn sustained(criterion: &mut Criterion) {
         });
         let (segment, id) = segment(&names, &losses);
         group.throughput(Throughput::Elements((kept * width) as u64));
-        let mut modes = sealed::Modes::default();
+        let mut encoder = sealed::Encoder::default();
         group.bench_function(BenchmarkId::new("yardstick-encode", width), |bencher| {
-            bencher.iter(|| sealed::encode(black_box(&segment), &id, &mut modes).unwrap());
+            bencher.iter(|| encoder.encode(black_box(&segment), &id).unwrap().len());
         });
     }
     group.finish();

@@ -29,7 +29,7 @@ use super::files::SegmentId;
 use super::record::Role;
 use super::seal;
 use super::seal::Made;
-use super::sealed::Modes;
+use super::seal::Sealer;
 use super::segment::Append;
 use super::segment::Segment;
 use crate::error::Result;
@@ -226,8 +226,8 @@ impl Background {
         if self.sealer.is_none() {
             let mut state = self.shared.lock();
             state.live = Live::new(live);
-            let modes = &mut Modes::default();
-            if seal::seal(&self.shared.folders, &full.id, &full.file, modes).is_err() {
+            let sealer = &mut Sealer::default();
+            if seal::seal(&self.shared.folders, &full.id, &full.file, sealer).is_err() {
                 state.failed.push(full);
             }
             return;
@@ -288,8 +288,8 @@ impl Background {
         let failed = std::mem::take(&mut state.failed);
         drop(state);
         for full in failed {
-            let modes = &mut Modes::default();
-            if seal::seal(&self.shared.folders, &full.id, &full.file, modes).is_err() {
+            let sealer = &mut Sealer::default();
+            if seal::seal(&self.shared.folders, &full.id, &full.file, sealer).is_err() {
                 let synced = full.file.sync();
                 self.shared.lock().failed.push(full);
                 synced?;
@@ -386,7 +386,7 @@ impl Shared {
     /// Seals full segments, and syncs the live one when there are none.
     fn seal_all(&self) {
         self.folders.sys.lower_priority();
-        let mut modes = Modes::default();
+        let mut sealer = Sealer::default();
         let mut synced_bytes = 0;
         let mut state = self.lock();
         loop {
@@ -394,7 +394,7 @@ impl Shared {
                 state.in_hand += 1;
                 drop(state);
                 // A panic there would be ours; it must not leave the training waiting.
-                let write = || Made::write(&self.folders, &full.id, &full.file, &mut modes);
+                let write = || Made::write(&self.folders, &full.id, &full.file, &mut sealer);
                 let made = catch_unwind(AssertUnwindSafe(write));
                 state = self.lock();
                 while state.made.len() >= MADE_MAX {
@@ -404,9 +404,9 @@ impl Shared {
                     Ok(Ok(Some(made))) if state.has_syncer => state.made.push_back((full, made)),
                     Ok(Ok(Some(made))) => {
                         drop(state);
-                        let sealed = made.replace_rows(&self.folders, &full.id).is_ok();
+                        let is_sealed = made.replace_rows(&self.folders, &full.id).is_ok();
                         state = self.lock();
-                        self.is_done(&mut state, full, sealed);
+                        self.is_done(&mut state, full, is_sealed);
                     }
                     Ok(Ok(None)) => self.is_done(&mut state, full, true),
                     Ok(Err(_)) | Err(_) => self.is_done(&mut state, full, false),

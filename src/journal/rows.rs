@@ -196,7 +196,42 @@ impl Rows {
     }
 }
 
+/// Memory to read one segment after another into: fresh pages cost as much as decoding.
+#[derive(Debug, Default)]
+pub struct Spare {
+    bytes: Vec<u8>,
+    groups: Vec<Group>,
+}
+
+impl Spare {
+    const GROUPS_MAX: usize = 4;
+
+    /// Takes back what a segment was read into.
+    pub fn take_back(&mut self, rows: Rows) {
+        self.groups = rows.groups;
+        self.groups.truncate(Self::GROUPS_MAX);
+    }
+
+    fn group(&mut self, metrics: Vec<u32>) -> Group {
+        let mut group = self.groups.pop().unwrap_or_default();
+        group.metrics = metrics;
+        group.rows.clear();
+        group.steps.clear();
+        group.times_us.clear();
+        group.values.clear();
+        group
+    }
+}
+
 /// Reads a segment file.
+///
+/// # Errors
+/// As [`read_into`].
+pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
+    read_into(file, id, &mut Spare::default())
+}
+
+/// Reads a segment file into memory that is there.
 ///
 /// A segment that is being written may grow between the reads of two of its pages, and then seems
 /// to have a hole. What stood behind the hole was written after it: when the bytes up to there are
@@ -204,18 +239,19 @@ impl Rows {
 ///
 /// # Errors
 /// `Error::Io`; `Error::Corrupt` if the header is of another segment.
-pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
-    let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
-    let rows = parse(&bytes, id, file.path())?;
-    if rows.damage.is_empty() {
-        return Ok(rows);
+pub fn read_into(file: &dyn File, id: &SegmentId, spare: &mut Spare) -> Result<Rows> {
+    let mut bytes = std::mem::take(&mut spare.bytes);
+    sys::read_all_into(file, SEGMENT_READ_BYTES_MAX, &mut bytes)?;
+    let mut rows = parse_into(&bytes, id, file.path(), spare)?;
+    if !rows.damage.is_empty() {
+        sys::read_all_into(file, SEGMENT_READ_BYTES_MAX, &mut bytes)?;
+        bytes.truncate(usize::try_from(rows.len).unwrap_or(usize::MAX));
+        let clean = rows.clean;
+        rows = parse_into(&bytes, id, file.path(), spare)?;
+        rows.clean = clean;
     }
-    let mut bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
-    let end = usize::try_from(rows.len).unwrap_or(usize::MAX);
-    let clean = rows.clean;
-    bytes.truncate(end);
-    let rows = parse(&bytes, id, file.path())?;
-    Ok(Rows { clean, ..rows })
+    spare.bytes = bytes;
+    Ok(rows)
 }
 
 /// Reads the bytes of a segment.
@@ -223,6 +259,10 @@ pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
 /// # Errors
 /// `Error::Corrupt` if the header is of another segment.
 pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
+    parse_into(bytes, id, path, &mut Spare::default())
+}
+
+fn parse_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> Result<Rows> {
     let mut rows = Rows {
         len: segment::HEADER_BYTES as u64,
         numbers_are_positions: true,
@@ -239,6 +279,7 @@ pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
     segment::check_header(header, id, path)?;
     let mut parser = Parser {
         rows,
+        spare,
         shapes: HashMap::new(),
         names: HashMap::new(),
         row: 0,
@@ -286,8 +327,9 @@ pub fn first_record<'a>(head: &'a [u8], id: &SegmentId) -> Option<Record<'a>> {
 }
 
 /// What has been said so far in a segment.
-struct Parser {
+struct Parser<'a> {
     rows: Rows,
+    spare: &'a mut Spare,
     /// Number of a shape in the segment to position in `rows.groups`.
     shapes: HashMap<u32, usize>,
     /// Number of a metric in the segment to position in `rows.metrics`.
@@ -295,7 +337,7 @@ struct Parser {
     row: u32,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn take(&mut self, body: &[u8]) -> Result<(), crate::codec::Malformed> {
         let malformed = |why: String| Err(crate::codec::Malformed::new(why));
         let row = self.row;
@@ -342,10 +384,7 @@ impl Parser {
                 };
                 self.rows.numbers_are_positions &= number as usize == self.rows.groups.len();
                 self.shapes.insert(number, self.rows.groups.len());
-                self.rows.groups.push(Group {
-                    metrics,
-                    ..Group::default()
-                });
+                self.rows.groups.push(self.spare.group(metrics));
             }
             Record::Event { time_us, event } => {
                 self.rows.events.push(EventRow {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::files::Folders;
 use super::files::SegmentId;
 use super::rows;
-use super::sealed;
-use super::sealed::Modes;
+use super::rows::Spare;
+use super::sealed::Encoder;
 use super::sealed::Sealed;
 use super::segment;
 use crate::error::Damage;
@@ -15,6 +15,13 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::sys::File;
 use crate::sys::Open;
+
+/// What sealing one segment after another goes on with.
+#[derive(Debug, Default)]
+pub struct Sealer {
+    spare: Spare,
+    encoder: Encoder,
+}
 
 /// A sealed file that is written but not synced, and has no name to stay under.
 #[derive(Debug)]
@@ -34,10 +41,10 @@ impl Made {
         folders: &Folders,
         id: &SegmentId,
         rows_file: &Arc<dyn File>,
-        modes: &mut Modes,
+        sealer: &mut Sealer,
     ) -> Result<Option<Self>> {
         let sys = &*folders.sys;
-        let mut rows = rows::read(&**rows_file, id)?;
+        let mut rows = rows::read_into(&**rows_file, id, &mut sealer.spare)?;
         if let Some(damage) = rows.damage.pop() {
             return Err(damage.into());
         }
@@ -45,9 +52,10 @@ impl Made {
             sys.remove(&folders.rows(id))?;
             return Ok(None);
         }
-        let bytes = sealed::encode(&rows, id, modes)
-            .map_err(|why| Damage::new(rows_file.path(), 0, "segment", why.to_string()))?;
-        drop(rows);
+        let encoded = sealer.encoder.encode(&rows, id);
+        sealer.spare.take_back(rows);
+        let bytes =
+            encoded.map_err(|why| Damage::new(rows_file.path(), 0, "segment", why.to_string()))?;
         let path = folders.sealed(id).with_extension("sealing");
         // One left by a process that died here is ours now: the lock on the rows says so.
         match sys.remove(&path) {
@@ -55,7 +63,7 @@ impl Made {
             _ => {}
         }
         let file = sys.open(&path, Open::New)?;
-        match file.write_at(&bytes, 0) {
+        match file.write_at(bytes, 0) {
             Ok(()) => Ok(Some(Self { path, file })),
             Err(error) => {
                 let _ = sys.remove(&path); // best effort: the error that is returned says more
@@ -92,9 +100,9 @@ pub fn seal(
     folders: &Folders,
     id: &SegmentId,
     rows_file: &Arc<dyn File>,
-    modes: &mut Modes,
+    sealer: &mut Sealer,
 ) -> Result<bool> {
-    let Some(made) = Made::write(folders, id, rows_file, modes)? else {
+    let Some(made) = Made::write(folders, id, rows_file, sealer)? else {
         return Ok(false);
     };
     made.replace_rows(folders, id)?;
@@ -136,7 +144,7 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     if !segment::is_at_home(&*file)? {
         return Ok(Recovered::Copied);
     }
-    match seal(folders, id, &file, &mut Modes::default()) {
+    match seal(folders, id, &file, &mut Sealer::default()) {
         Ok(_) => Ok(Recovered::Sealed),
         Err(Error::Corrupt(damage)) => Ok(Recovered::Damaged(*damage)),
         Err(error) => Err(error),

@@ -125,71 +125,56 @@ pub struct Footer {
     pub points: u64,
 }
 
-/// How a writer's metrics were encoded lately: to find it out takes as long as to encode some
-/// hundred values, which is all that a segment of many metrics has of each.
+/// Encodes one segment of a writer after the other, into the same memory.
+///
+/// It remembers how metrics were encoded: to find that out takes as long as to encode some hundred
+/// values, which is all that a segment of many metrics has of each.
 #[derive(Debug, Default)]
-pub struct Modes(HashMap<Name, (Mode, u32)>);
-
-impl Modes {
-    /// So many segments are encoded alike before the choice is made again.
-    const SEGMENTS: u32 = 8;
-
-    /// Returns how to encode a metric.
-    fn of(&mut self, name: &Name, values: &[f64]) -> Mode {
-        if let Some((mode, left @ 1..)) = self.0.get_mut(name) {
-            *left -= 1;
-            return *mode;
-        }
-        let mode = Mode::choose(values);
-        if Mode::can_choose(values) {
-            self.0.insert(name.clone(), (mode, Self::SEGMENTS));
-        }
-        mode
-    }
+pub struct Encoder {
+    /// With the number of segments before the choice is made again.
+    modes: HashMap<Name, (Mode, u32)>,
+    bytes: Vec<u8>,
 }
 
-/// Encodes rows as a sealed file.
-///
-/// - `modes`: of the writer's earlier segments, if there were any
-///
-/// # Errors
-/// [`Malformed`] if a value cannot be encoded (none of ours).
-pub fn encode(rows: &Rows, id: &SegmentId, modes: &mut Modes) -> Result<Vec<u8>, Malformed> {
-    let mut out = Output {
-        id,
-        bytes: segment::header_of(MAGIC, VERSION, id, 0).to_vec(),
-        seed: Seed::of(id),
-        series: vec![(Summary::default(), None); rows.metrics.len()],
-    };
-    let split = split_small_groups(&rows.groups);
-    let groups = split.as_deref().unwrap_or(&rows.groups);
-    let mut points = 0;
-    let groups = groups
-        .iter()
-        .map(|group| {
-            points += group.values.len() as u64;
-            out.group(group, &rows.metrics, modes)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let events = out.events(rows)?;
-    let summaries = out.series.iter().map(|(summary, _)| *summary);
-    let footer = Footer {
-        metrics: rows.metrics.iter().cloned().zip(summaries).collect(),
-        groups,
-        events,
-        unknown_count: u32::try_from(rows.unknown.len()).unwrap_or(u32::MAX),
-        points,
-    };
-    let start = out.bytes.len();
-    codec::encode(&footer, &mut out.bytes)?;
-    let footer = out.bytes.get(start..).unwrap_or_default();
-    let (len, crc) = (len32(footer)?, out.seed.checksum(footer));
-    out.bytes.extend_from_slice(&len.to_le_bytes());
-    out.bytes.extend_from_slice(&crc.to_le_bytes());
-    let hash = blake3::hash(&out.bytes);
-    out.bytes.extend_from_slice(hash.as_bytes());
-    out.bytes.extend_from_slice(&MAGIC);
-    Ok(out.bytes)
+/// So many segments are encoded alike.
+const SEGMENTS_ALIKE: u32 = 8;
+
+impl Encoder {
+    /// Encodes rows as a sealed file.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a value cannot be encoded (none of ours).
+    pub fn encode(&mut self, rows: &Rows, id: &SegmentId) -> Result<&[u8], Malformed> {
+        self.bytes.clear();
+        self.bytes
+            .extend_from_slice(&segment::header_of(MAGIC, VERSION, id, 0));
+        let mut out = Output {
+            id,
+            bytes: &mut self.bytes,
+            seed: Seed::of(id),
+            names: &rows.metrics,
+            modes: &mut self.modes,
+            series: vec![(Summary::default(), None); rows.metrics.len()],
+        };
+        let split = split_small_groups(&rows.groups);
+        let groups = split.as_deref().unwrap_or(&rows.groups);
+        let points = groups.iter().map(|group| group.values.len() as u64).sum();
+        let groups = groups
+            .iter()
+            .map(|group| out.group(group))
+            .collect::<Result<Vec<_>, _>>()?;
+        let events = out.events(rows)?;
+        let summaries = out.series.iter().map(|(summary, _)| *summary);
+        let footer = Footer {
+            metrics: rows.metrics.iter().cloned().zip(summaries).collect(),
+            groups,
+            events,
+            unknown_count: u32::try_from(rows.unknown.len()).unwrap_or(u32::MAX),
+            points,
+        };
+        out.finish(&footer)?;
+        Ok(&self.bytes)
+    }
 }
 
 fn len32(bytes: &[u8]) -> Result<u32, Malformed> {
@@ -235,8 +220,10 @@ fn split_small_groups(groups: &[Group]) -> Option<Vec<Group>> {
 
 struct Output<'a> {
     id: &'a SegmentId,
-    bytes: Vec<u8>,
+    bytes: &'a mut Vec<u8>,
     seed: Seed,
+    names: &'a [Name],
+    modes: &'a mut HashMap<Name, (Mode, u32)>,
     /// Of each metric, how it is encoded once that is chosen.
     series: Vec<(Summary, Option<Mode>)>,
 }
@@ -251,12 +238,7 @@ impl Output<'_> {
         })
     }
 
-    fn group(
-        &mut self,
-        group: &Group,
-        names: &[Name],
-        modes: &mut Modes,
-    ) -> Result<GroupEntry, Malformed> {
+    fn group(&mut self, group: &Group) -> Result<GroupEntry, Malformed> {
         let mut blocks = Vec::new();
         for range in group.blocks() {
             let mut block = self.axis(group, range.clone())?;
@@ -273,7 +255,7 @@ impl Output<'_> {
                 }
                 let mut part = Summary::default();
                 part.add_column(&span, steps, values);
-                match self.column(metric, &part, values, names, modes) {
+                match self.column(metric, &part, values) {
                     Ok(entry) => block.columns.push(entry),
                     Err(why) => encoded = Err(why),
                 }
@@ -292,17 +274,15 @@ impl Output<'_> {
         metric: u32,
         part: &Summary,
         values: &[f64],
-        names: &[Name],
-        modes: &mut Modes,
     ) -> Result<ColumnEntry, Malformed> {
         let unknown = || Malformed::new(format!("metric {metric} has no name"));
         let at = metric as usize;
-        let name = names.get(at).ok_or_else(unknown)?;
+        let name = self.names.get(at).ok_or_else(unknown)?;
         let (summary, chosen) = self.series.get_mut(at).ok_or_else(unknown)?;
         summary.merge(part);
-        let mode = *chosen.get_or_insert_with(|| modes.of(name, values));
+        let mode = *chosen.get_or_insert_with(|| choose_mode(self.modes, name, values));
         let start = self.bytes.len();
-        mode.encode(values, &mut self.bytes)?;
+        mode.encode(values, self.bytes)?;
         let (part, stats) = (self.part(start)?, Stats::of(part));
         Ok(ColumnEntry { part, stats })
     }
@@ -313,11 +293,11 @@ impl Output<'_> {
         let times = group.times_us.get(range).unwrap_or_default();
         let places: Vec<i64> = rows.iter().map(|row| i64::from(*row)).collect();
         let start = self.bytes.len();
-        chunk::encode_ints(&places, &mut self.bytes)?;
+        chunk::encode_ints(&places, self.bytes)?;
         let places_len = len32(self.bytes.get(start..).unwrap_or_default())?;
-        chunk::encode_ints(steps, &mut self.bytes)?;
+        chunk::encode_ints(steps, self.bytes)?;
         let steps_len = len32(self.bytes.get(start..).unwrap_or_default())? - places_len;
-        chunk::encode_ints(times, &mut self.bytes)?;
+        chunk::encode_ints(times, self.bytes)?;
         Ok(BlockEntry {
             rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
             min_step: steps.iter().copied().min().unwrap_or(0),
@@ -326,6 +306,20 @@ impl Output<'_> {
             axis_split: (places_len, steps_len),
             columns: Vec::with_capacity(group.metrics.len()),
         })
+    }
+
+    fn finish(self, footer: &Footer) -> Result<(), Malformed> {
+        let Self { bytes, seed, .. } = self;
+        let start = bytes.len();
+        codec::encode(footer, bytes)?;
+        let footer = bytes.get(start..).unwrap_or_default();
+        let (len, crc) = (len32(footer)?, seed.checksum(footer));
+        bytes.extend_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        let hash = blake3::hash(bytes);
+        bytes.extend_from_slice(hash.as_bytes());
+        bytes.extend_from_slice(&MAGIC);
+        Ok(())
     }
 
     fn events(&mut self, rows: &Rows) -> Result<Part, Malformed> {
@@ -347,6 +341,19 @@ impl Output<'_> {
         }
         self.part(start)
     }
+}
+
+/// Returns how to encode a metric: as lately, or as fits its first values.
+fn choose_mode(modes: &mut HashMap<Name, (Mode, u32)>, name: &Name, values: &[f64]) -> Mode {
+    if let Some((mode, left @ 1..)) = modes.get_mut(name) {
+        *left -= 1;
+        return *mode;
+    }
+    let mode = Mode::choose(values);
+    if Mode::can_choose(values) {
+        modes.insert(name.clone(), (mode, SEGMENTS_ALIKE));
+    }
+    mode
 }
 
 /// The steps and times of a block, decoded.

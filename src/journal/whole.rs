@@ -16,7 +16,7 @@ use super::rows::EventRow;
 use super::rows::Group;
 use super::rows::Rows;
 use super::seal;
-use super::sealed;
+use super::sealed::Encoder;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
@@ -236,7 +236,9 @@ fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
         return Ok(()); // by an earlier try
     }
     let path = folders.sealed(id);
-    let bytes = sealed::encode(rows, id, &mut sealed::Modes::default())
+    let mut encoder = Encoder::default();
+    let bytes = encoder
+        .encode(rows, id)
         .map_err(|why| Damage::new(&path, 0, "segment", why.to_string()))?;
     let made = folders.rows(id).with_extension("new");
     let file = create_locked(folders, &made)?;
@@ -244,7 +246,7 @@ fn write_segment(folders: &Folders, id: &SegmentId, rows: &Rows) -> Result<()> {
         return folders.sys.remove(&made); // another process came before the lock
     }
     let written = file
-        .write_at(&bytes, 0)
+        .write_at(bytes, 0)
         .and_then(|()| file.sync())
         .and_then(|()| folders.sys.rename(&made, &path))
         .and_then(|()| folders.sys.sync_dir(folders.live()));

@@ -16,7 +16,7 @@ use super::record::Event;
 use super::record::Role;
 use super::rows;
 use super::seal;
-use super::sealed::Modes;
+use super::seal::Sealer;
 use super::segment;
 use super::segment::Segment;
 use crate::codec::Malformed;
@@ -526,7 +526,7 @@ impl Writer {
         };
         self.background.stop();
         let file = segment.into_file();
-        match seal::seal(&self.folders, &self.id, &file, &mut Modes::default()) {
+        match seal::seal(&self.folders, &self.id, &file, &mut Sealer::default()) {
             Ok(sealed) => Ok(sealed || self.id.seq > self.first_seq),
             Err(Error::Io { .. }) => file.sync().map(|()| false),
             Err(error) => Err(error),

@@ -266,6 +266,16 @@ impl Clock {
 /// # Errors
 /// [`Error::Io`]; [`Error::Invalid`] if it is longer.
 pub fn read_all(file: &dyn File, bytes_max: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_all_into(file, bytes_max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a whole file in place of what is in `bytes`.
+///
+/// # Errors
+/// As [`read_all`].
+pub fn read_all_into(file: &dyn File, bytes_max: u64, bytes: &mut Vec<u8>) -> Result<()> {
     let len = file.stat()?.len;
     if len > bytes_max {
         let why = format!(
@@ -274,10 +284,10 @@ pub fn read_all(file: &dyn File, bytes_max: u64) -> Result<Vec<u8>> {
         );
         return Err(Error::invalid("file", why));
     }
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-    let read = file.read_at(&mut bytes, 0)?;
+    bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+    let read = file.read_at(bytes, 0)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(())
 }
 
 /// Writes a small file so that it is there whole or not at all, also after a power cut.

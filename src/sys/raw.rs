@@ -63,8 +63,13 @@ impl Map {
         }
     }
 
-    /// Touches each page by writing, so that no store of the caller waits for a fault.
+    /// Makes each page writable, so that no store of the caller waits for a fault.
     pub fn touch(&mut self) {
+        // In one call, without two faults a page: it halves the cost of making a segment.
+        #[cfg(target_os = "linux")]
+        if self.0.advise(memmap2::Advice::PopulateWrite).is_ok() {
+            return;
+        }
         for page in self.0.chunks_mut(4096) {
             if let Some(first) = page.first_mut() {
                 // SAFETY: a plain store through a valid exclusive reference; volatile only keeps
