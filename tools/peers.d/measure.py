@@ -137,6 +137,8 @@ def logged_and_read(name: str, steps: int, folder: Path) -> Result:
 
 def run(names: list[str], steps: int, rounds: int, folder: Path) -> None:
     """Measures all in turn, round by round, and prints the table."""
+    # Who is ended ends the measurement under way: see the `finally` of `measured`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = [name for name in names if name != YARDSTICK]
     sizes = {name: min(steps, PEERS[name].steps_max) for name in names}
     rows: dict[str, list[Result]] = {name: [] for name in (YARDSTICK, *names)}
@@ -167,10 +169,12 @@ HEADER = """\
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
 
 KEY = """\
-Medians of {rounds} rounds; × is against JSON lines just before, for a step or a point. *call*: a \
-step in the script's thread, its median and its worst. *whole*: from the first call to the end of \
-*finish*. *bytes a point*: length of all files then, and blocks on disk. *read*: all points of one \
-metric in a fresh process, imports apart; of `tracker` by its command, start and CSV included."""
+Medians of {rounds} rounds; × is the cost against JSON lines just before, for a step or a point, so \
+less is better. *call*: a step in the script's thread, its median and its worst; of those that \
+collect steps the worst is the step that hands them over. *whole*: from the first call to the end \
+of *finish*. *bytes a point*: length of all files then, and their blocks on disk. *read*: all \
+points of one metric in a fresh process, imports apart; of `tracker` by its command, start and CSV \
+included. –: cannot read back offline."""
 
 
 def print_table(rows: dict[str, list[Result]], sizes: dict[str, int], rounds: int) -> None:
