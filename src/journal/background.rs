@@ -1,10 +1,15 @@
 //! What happens behind a writer: the next segment is made, full ones are sealed, the live one is
 //! synced once a while. The caller waits for none of it, unless disk or core fall far behind.
 //!
-//! Two threads. The one that makes segments has the priority of the training, for a caller may
-//! need its work next; the one that seals and syncs has a lower one. At most 64 MiB wait to be
-//! sealed: from half of that each 32 KiB logged sleeps a little, so that no single call waits
-//! long, and only at the full bound a caller waits until there is room.
+//! Two threads, and a third in a hurry. The one that makes segments has the priority of the
+//! training, for a caller may need its work next; the one that seals and syncs has a lower one.
+//! With every core busy that is a tenth of a core, too little from 3 M points/s: once a segment
+//! fills before the last is sealed, a thread of the training's priority seals too, until none came
+//! for a second. At most 16 MiB are sealed at once, which bounds memory.
+//!
+//! At most 64 MiB wait to be sealed: from half of that each 32 KiB logged sleeps a little, so that
+//! no single call waits long, and only at the full bound a caller waits until there is room. Who
+//! waits for all to be sealed (`sync`, the end) seals too: the lower priority would hold it up.
 //!
 //! Rows of a full segment are never synced: as columns a quarter of the bytes goes to the disk.
 
@@ -30,7 +35,9 @@ use super::seal;
 use super::segment::Append;
 use super::segment::Segment;
 use crate::error::Result;
+use crate::limits::PACE_BYTES;
 use crate::limits::SEAL_QUEUE_BYTES_MAX;
+use crate::limits::SEALING_BYTES_MAX;
 use crate::model::Process;
 use crate::sys::Clock;
 use crate::sys::File;
@@ -80,7 +87,10 @@ struct State {
     full: VecDeque<Full>,
     /// Could not be sealed; their rows stay, and are tried again when the writer drains.
     failed: Vec<Full>,
-    sealing: bool,
+    /// Bytes of the segments being sealed.
+    sealing_bytes: usize,
+    /// The sealer alone does not keep up.
+    in_a_hurry: bool,
     live: Live,
     asked: Option<(SegmentId, usize)>,
     making: bool,
@@ -108,6 +118,8 @@ struct Shared {
 pub(super) struct Background {
     shared: Arc<Shared>,
     sealer: Option<JoinHandle<()>>,
+    /// Seals when the sealer's priority is too low to keep up.
+    hurrier: Option<JoinHandle<()>>,
     maker: Option<JoinHandle<()>>,
 }
 
@@ -123,7 +135,8 @@ impl Background {
         let state = State {
             full: VecDeque::new(),
             failed: Vec::new(),
-            sealing: false,
+            sealing_bytes: 0,
+            in_a_hurry: false,
             live: Live::new(live),
             asked: None,
             making: false,
@@ -144,6 +157,7 @@ impl Background {
         let mut background = Self {
             shared,
             sealer: None,
+            hurrier: None,
             maker: None,
         };
         if options.role != Role::Command {
@@ -209,12 +223,17 @@ impl Background {
             }
             return;
         }
+        let before = self
+            .shared
+            .waiting_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
+        if before > 0 && self.hurrier.is_none() {
+            self.hurrier = self.spawn(&format!("hurry {}", id.run.short()), Shared::seal_in_hurry);
+        }
         let mut state = self.shared.lock();
         state.live = Live::new(live);
         state.full.push_back(full);
-        self.shared
-            .waiting_bytes
-            .fetch_add(bytes, Ordering::Relaxed);
+        state.in_a_hurry |= before > 0 && self.hurrier.is_some();
         self.shared.changed.notify_all();
         let began_us = self.shared.clock.now_us();
         while self.shared.waiting_bytes.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX {
@@ -225,15 +244,18 @@ impl Background {
     }
 
     /// Sleeps a little when much waits to be sealed.
+    ///
+    /// - `bytes`: of the record that was appended last; a wide one counts for several
     #[inline]
-    pub(super) fn pace(&self) {
+    pub(super) fn pace(&self, bytes: usize) {
         const LONGEST_US: usize = 2_000;
         let half = SEAL_QUEUE_BYTES_MAX / 2;
         let waiting = self.shared.waiting_bytes.load(Ordering::Relaxed);
         let Some(above) = waiting.checked_sub(half).filter(|above| *above > 0) else {
             return;
         };
-        let sleep_us = (LONGEST_US * above / half).max(20) as u64;
+        let times = (bytes / PACE_BYTES).max(1);
+        let sleep_us = (times * LONGEST_US * above / half).max(20) as u64;
         thread::sleep(Duration::from_micros(sleep_us));
         self.shared.note_slept(i64::try_from(sleep_us).unwrap_or(0));
     }
@@ -254,10 +276,7 @@ impl Background {
 
     /// Waits until all full segments are sealed; what cannot be is synced as rows.
     pub(super) fn drain(&self) -> Result<()> {
-        let mut state = self.shared.lock();
-        while self.sealer.is_some() && (state.sealing || !state.full.is_empty()) {
-            state = self.shared.wait(state);
-        }
+        let mut state = self.shared.seal_here(self.shared.lock());
         let failed = std::mem::take(&mut state.failed);
         drop(state);
         for full in failed {
@@ -277,12 +296,12 @@ impl Background {
 
     /// Ends both threads, after all that waits is sealed.
     pub(super) fn stop(&mut self) {
-        self.shared.lock().stopping = true;
+        let mut state = self.shared.seal_here(self.shared.lock());
+        state.stopping = true;
+        drop(state);
         self.shared.changed.notify_all();
-        for thread in [self.maker.take(), self.sealer.take()]
-            .into_iter()
-            .flatten()
-        {
+        let threads = [self.maker.take(), self.sealer.take(), self.hurrier.take()];
+        for thread in threads.into_iter().flatten() {
             let _ = thread.join(); // a panic there was ours; the rows stay for a later command
         }
         let unused = self.shared.lock().ready.take();
@@ -299,6 +318,7 @@ impl Background {
         std::mem::forget((
             self.maker.take(),
             self.sealer.take(),
+            self.hurrier.take(),
             Arc::clone(&self.shared),
         ));
     }
@@ -313,6 +333,17 @@ impl Shared {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change, or so long; tells whether the time ran out.
+    fn wait_for<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        longest: Duration,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let waited = self.changed.wait_timeout(state, longest);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state, timeout.timed_out())
     }
 
     fn sync_live(&self) -> Result<()> {
@@ -360,27 +391,15 @@ impl Shared {
         let mut synced_bytes = 0;
         let mut state = self.lock();
         loop {
-            if let Some(full) = state.full.pop_front() {
-                state.sealing = true;
-                drop(state);
-                // A panic there would be ours; it must not leave the training waiting.
-                let seal = || seal::seal(&self.folders, &full.id, &full.file).is_ok();
-                let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
-                state = self.lock();
-                state.sealing = false;
-                self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
-                if !is_sealed {
-                    state.failed.push(full);
-                }
-                self.changed.notify_all();
+            if state.may_seal() {
+                state = self.seal_next(state);
             } else if state.stopping {
                 return;
             } else {
-                let waited = self.changed.wait_timeout(state, self.sync_interval);
-                let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                state = guard;
+                let timed_out;
+                (state, timed_out) = self.wait_for(state, self.sync_interval);
                 let appended = self.appended_bytes.load(Ordering::Relaxed);
-                if timeout.timed_out() && state.full.is_empty() && appended != synced_bytes {
+                if timed_out && state.full.is_empty() && appended != synced_bytes {
                     drop(state);
                     let _ = self.sync_live(); // tried again in a moment; `sync` tells the caller
                     synced_bytes = appended;
@@ -388,5 +407,65 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Seals full segments beside the sealer, until none came for a while.
+    fn seal_in_hurry(&self) {
+        const CALM: Duration = Duration::from_secs(1);
+        let mut state = self.lock();
+        loop {
+            if state.in_a_hurry && state.may_seal() {
+                state = self.seal_next(state);
+            } else if state.stopping {
+                return;
+            } else if state.in_a_hurry {
+                let timed_out;
+                (state, timed_out) = self.wait_for(state, CALM);
+                state.in_a_hurry = !(timed_out && state.full.is_empty());
+            } else {
+                state = self.wait(state);
+            }
+        }
+    }
+
+    /// Seals all that waits, in the caller's thread.
+    fn seal_here<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        loop {
+            if state.may_seal() {
+                state = self.seal_next(state);
+            } else if state.sealing_bytes > 0 {
+                state = self.wait(state);
+            } else {
+                return state;
+            }
+        }
+    }
+
+    fn seal_next<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(full) = state.full.pop_front() else {
+            return state;
+        };
+        state.sealing_bytes += full.bytes;
+        drop(state);
+        // A panic there would be ours; it must not leave the training waiting.
+        let seal = || seal::seal(&self.folders, &full.id, &full.file).is_ok();
+        let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
+        state = self.lock();
+        state.sealing_bytes -= full.bytes;
+        self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
+        if !is_sealed {
+            state.failed.push(full);
+        }
+        self.changed.notify_all();
+        state
+    }
+}
+
+impl State {
+    /// Whether a segment waits and can be sealed beside those that are.
+    fn may_seal(&self) -> bool {
+        self.full.front().is_some_and(|full| {
+            self.sealing_bytes == 0 || self.sealing_bytes + full.bytes <= SEALING_BYTES_MAX
+        })
     }
 }

@@ -400,7 +400,7 @@ impl Writer {
             self.until_pace = left;
         } else {
             self.until_pace = PACE_BYTES;
-            self.background.pace();
+            self.background.pace(bytes);
         }
         Ok(())
     }
