@@ -57,12 +57,21 @@ pub struct Options {
     pub not_before_us: i64,
 }
 
-/// A full segment on its way to be sealed; its lock is held until then.
+/// A full segment being sealed; its lock is held until then.
 #[derive(Debug)]
 struct Full {
     id: SegmentId,
     file: Arc<dyn File>,
-    bytes: usize,
+}
+
+impl Full {
+    /// Unmaps the segment, which takes the caller's thread too long to do it there.
+    fn of(segment: Segment) -> Self {
+        Self {
+            id: segment.id,
+            file: segment.into_file(),
+        }
+    }
 }
 
 /// The segment being appended.
@@ -84,7 +93,7 @@ impl Live {
 
 #[derive(Debug)]
 struct State {
-    full: VecDeque<Full>,
+    full: VecDeque<Segment>,
     /// Could not be sealed; their rows stay, and are tried again when the writer drains.
     failed: Vec<Full>,
     /// Bytes of the segments being sealed.
@@ -208,14 +217,9 @@ impl Background {
     }
 
     /// Hands over a full segment to be sealed, and the live one to be synced.
-    pub(super) fn turned_over(&mut self, id: SegmentId, full: Segment, live: Arc<dyn File>) {
-        let bytes = full.end();
-        let full = Full {
-            id,
-            file: full.into_file(),
-            bytes,
-        };
+    pub(super) fn turned_over(&mut self, full: Segment, live: Arc<dyn File>) {
         if self.sealer.is_none() {
+            let full = Full::of(full);
             let mut state = self.shared.lock();
             state.live = Live::new(live);
             if seal::seal(&self.shared.folders, &full.id, &full.file).is_err() {
@@ -223,24 +227,23 @@ impl Background {
             }
             return;
         }
+        let (run, bytes) = (full.id.run, full.end());
         let before = self
             .shared
             .waiting_bytes
             .fetch_add(bytes, Ordering::Relaxed);
         if before > 0 && self.hurrier.is_none() {
-            self.hurrier = self.spawn(&format!("hurry {}", id.run.short()), Shared::seal_in_hurry);
+            self.hurrier = self.spawn(&format!("hurry {}", run.short()), Shared::seal_in_hurry);
         }
         let mut state = self.shared.lock();
         state.live = Live::new(live);
         state.full.push_back(full);
         state.in_a_hurry |= before > 0 && self.hurrier.is_some();
+        drop(state); // not held while others wake up: they would wait for it, and then we for them
         self.shared.changed.notify_all();
-        let began_us = self.shared.clock.now_us();
-        while self.shared.waiting_bytes.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX {
-            state = self.shared.wait(state);
+        if before + bytes > SEAL_QUEUE_BYTES_MAX {
+            self.shared.wait_for_room();
         }
-        self.shared
-            .note_slept(self.shared.clock.now_us() - began_us);
     }
 
     /// Sleeps a little when much waits to be sealed.
@@ -359,6 +362,16 @@ impl Shared {
         Ok(())
     }
 
+    fn wait_for_room(&self) {
+        let began_us = self.clock.now_us();
+        let mut state = self.lock();
+        while self.waiting_bytes.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX {
+            state = self.wait(state);
+        }
+        drop(state);
+        self.note_slept(self.clock.now_us() - began_us);
+    }
+
     fn note_slept(&self, us: i64) {
         self.slept_us
             .fetch_add(u64::try_from(us).unwrap_or(0), Ordering::Relaxed);
@@ -445,14 +458,16 @@ impl Shared {
         let Some(full) = state.full.pop_front() else {
             return state;
         };
-        state.sealing_bytes += full.bytes;
+        let bytes = full.end();
+        state.sealing_bytes += bytes;
         drop(state);
+        let full = Full::of(full);
         // A panic there would be ours; it must not leave the training waiting.
         let seal = || seal::seal(&self.folders, &full.id, &full.file).is_ok();
         let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
         state = self.lock();
-        state.sealing_bytes -= full.bytes;
-        self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
+        state.sealing_bytes -= bytes;
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         if !is_sealed {
             state.failed.push(full);
         }
@@ -465,7 +480,7 @@ impl State {
     /// Whether a segment waits and can be sealed beside those that are.
     fn may_seal(&self) -> bool {
         self.full.front().is_some_and(|full| {
-            self.sealing_bytes == 0 || self.sealing_bytes + full.bytes <= SEALING_BYTES_MAX
+            self.sealing_bytes == 0 || self.sealing_bytes + full.end() <= SEALING_BYTES_MAX
         })
     }
 }
