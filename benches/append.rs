@@ -118,14 +118,14 @@ fn kept(width: usize) -> usize {
 
 /// Values with their names, as `log` takes them.
 fn steps<'a>(names: &'a [String], losses: &[Vec<f64>]) -> Vec<Vec<(&'a str, f64)>> {
-    let named = |values: &Vec<f64>| {
+    let step = |values: &Vec<f64>| {
         names
             .iter()
             .map(String::as_str)
             .zip(values.clone())
             .collect()
     };
-    losses.iter().map(named).collect()
+    losses.iter().map(step).collect()
 }
 
 /// The timed steps, each with its number.

@@ -204,7 +204,9 @@ fn line(name: &str, rate: f64, calls: &Histogram<u64>, own: &[String]) {
     }
     let slowed = 100.0 * slowed as f64 / calls.len() as f64;
     print!(" {:>8} {slowed:>7.4}%", time(calls.max()));
-    own.iter().for_each(|own| print!(" {own:>6}"));
+    for own in own {
+        print!(" {own:>6}");
+    }
     println!();
 }
 
