@@ -35,6 +35,9 @@ pub const GROUP_ROWS_MIN: usize = 16;
 
 /// Most bytes of rows that wait to be sealed.
 pub const SEAL_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of rows that are sealed at once, but for one larger segment: each takes about three
+/// times its size of memory.
+pub const SEALING_BYTES_MAX: usize = SEGMENT_WIDE_BYTES_MAX;
 /// The caller yields after so many bytes while the queue is more than half full.
 pub const PACE_BYTES: usize = 32 << 10;
 /// How often the live segment is synced, unless the caller asks otherwise.

@@ -1,11 +1,15 @@
 //! What happens behind a writer: the next segment is made, full ones are sealed, the live one is
 //! synced once a while. The caller waits for none of it, unless disk or core fall far behind.
 //!
-//! Three threads. The one that makes segments has the priority of the training, for a caller may
-//! need its work next; the one that seals has a lower one, and goes on with the next segment while
-//! a third waits for the disk. At most 64 MiB wait to be sealed: from half of that each 32 KiB
-//! logged sleeps a little, so that no single call waits long, and only at the full bound a caller
-//! waits until there is room.
+//! Two threads, and a third in a hurry. The one that makes segments has the priority of the
+//! training, for a caller may need its work next; the one that seals and syncs has a lower one.
+//! With every core busy that is a tenth of a core, too little from 3 M points/s: once a segment
+//! fills before the last is sealed, a thread of the training's priority seals too, until none came
+//! for a second. At most 16 MiB are sealed at once, which bounds memory.
+//!
+//! At most 64 MiB wait to be sealed: from half of that each 32 KiB logged sleeps a little, so that
+//! no single call waits long, and only at the full bound a caller waits until there is room. Who
+//! waits for all to be sealed (`sync`, the end) seals too: the lower priority would hold it up.
 //!
 //! Rows of a full segment are never synced: as columns a quarter of the bytes goes to the disk.
 
@@ -27,13 +31,13 @@ use std::time::Duration;
 use super::files::Folders;
 use super::files::SegmentId;
 use super::record::Role;
-use super::seal;
-use super::seal::Made;
 use super::seal::Sealer;
 use super::segment::Append;
 use super::segment::Segment;
 use crate::error::Result;
+use crate::limits::PACE_BYTES;
 use crate::limits::SEAL_QUEUE_BYTES_MAX;
+use crate::limits::SEALING_BYTES_MAX;
 use crate::model::Process;
 use crate::sys::Clock;
 use crate::sys::File;
@@ -53,12 +57,25 @@ pub struct Options {
     pub not_before_us: i64,
 }
 
-/// A full segment on its way to be sealed; its lock is held until then.
+/// A full segment being sealed; its lock is held until then.
 #[derive(Debug)]
 struct Full {
     id: SegmentId,
     file: Arc<dyn File>,
-    bytes: usize,
+}
+
+impl Full {
+    /// Unmaps the segment, which takes the caller's thread too long to do it there.
+    fn of(segment: Segment) -> Self {
+        Self {
+            id: segment.id,
+            file: segment.into_file(),
+        }
+    }
+
+    fn seal(&self, folders: &Folders, sealer: &mut Sealer) -> Result<bool> {
+        sealer.seal(folders, &self.id, &*self.file)
+    }
 }
 
 /// The segment being appended.
@@ -67,16 +84,6 @@ struct Live {
     file: Arc<dyn File>,
     /// Whether the folder was synced since the segment got its name.
     is_named: bool,
-}
-
-/// So many sealed files wait for the disk before the sealer does.
-const MADE_MAX: usize = 2;
-
-impl State {
-    /// Whether full segments are on their way.
-    fn is_busy(&self) -> bool {
-        self.in_hand > 0 || !self.full.is_empty() || !self.made.is_empty()
-    }
 }
 
 impl Live {
@@ -90,15 +97,15 @@ impl Live {
 
 #[derive(Debug)]
 struct State {
-    full: VecDeque<Full>,
+    full: VecDeque<Segment>,
     /// Could not be sealed; their rows stay, and are tried again when the writer drains.
     failed: Vec<Full>,
-    /// Segments that a thread is at.
-    in_hand: usize,
-    /// Written, to be synced.
-    made: VecDeque<(Full, Made)>,
-    /// Whether there is a thread to sync; without it the sealer does.
-    has_syncer: bool,
+    /// Bytes of the segments being sealed.
+    sealing_bytes: usize,
+    /// Those not at work, as many as ever were at once.
+    sealers: Vec<Sealer>,
+    /// The sealer alone does not keep up.
+    in_a_hurry: bool,
     live: Live,
     asked: Option<(SegmentId, usize)>,
     making: bool,
@@ -126,7 +133,8 @@ struct Shared {
 pub(super) struct Background {
     shared: Arc<Shared>,
     sealer: Option<JoinHandle<()>>,
-    syncer: Option<JoinHandle<()>>,
+    /// Seals when the sealer's priority is too low to keep up.
+    hurrier: Option<JoinHandle<()>>,
     maker: Option<JoinHandle<()>>,
 }
 
@@ -142,9 +150,9 @@ impl Background {
         let state = State {
             full: VecDeque::new(),
             failed: Vec::new(),
-            in_hand: 0,
-            made: VecDeque::new(),
-            has_syncer: false,
+            sealing_bytes: 0,
+            sealers: Vec::new(),
+            in_a_hurry: false,
             live: Live::new(live),
             asked: None,
             making: false,
@@ -165,7 +173,7 @@ impl Background {
         let mut background = Self {
             shared,
             sealer: None,
-            syncer: None,
+            hurrier: None,
             maker: None,
         };
         if options.role != Role::Command {
@@ -216,51 +224,51 @@ impl Background {
     }
 
     /// Hands over a full segment to be sealed, and the live one to be synced.
-    pub(super) fn turned_over(&mut self, id: SegmentId, full: Segment, live: Arc<dyn File>) {
-        let bytes = full.end();
-        let full = Full {
-            id,
-            file: full.into_file(),
-            bytes,
-        };
+    pub(super) fn turned_over(&mut self, full: Segment, live: Arc<dyn File>) {
         if self.sealer.is_none() {
+            let full = Full::of(full);
             let mut state = self.shared.lock();
             state.live = Live::new(live);
-            let sealer = &mut Sealer::default();
-            if seal::seal(&self.shared.folders, &full.id, &full.file, sealer).is_err() {
+            if full
+                .seal(&self.shared.folders, &mut Sealer::default())
+                .is_err()
+            {
                 state.failed.push(full);
             }
             return;
         }
-        if self.syncer.is_none() {
-            self.syncer = self.spawn(&format!("sync {}", id.run.short()), Shared::sync_all);
-            self.shared.lock().has_syncer = self.syncer.is_some();
+        let (run, bytes) = (full.id.run, full.end());
+        let before = self
+            .shared
+            .waiting_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
+        if before > 0 && self.hurrier.is_none() {
+            self.hurrier = self.spawn(&format!("hurry {}", run.short()), Shared::seal_in_hurry);
         }
         let mut state = self.shared.lock();
         state.live = Live::new(live);
         state.full.push_back(full);
-        self.shared
-            .waiting_bytes
-            .fetch_add(bytes, Ordering::Relaxed);
+        state.in_a_hurry |= before > 0 && self.hurrier.is_some();
+        drop(state); // not held while others wake up: they would wait for it, and then we for them
         self.shared.changed.notify_all();
-        let began_us = self.shared.clock.now_us();
-        while self.shared.waiting_bytes.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX {
-            state = self.shared.wait(state);
+        if before + bytes > SEAL_QUEUE_BYTES_MAX {
+            self.shared.wait_for_room();
         }
-        self.shared
-            .note_slept(self.shared.clock.now_us() - began_us);
     }
 
     /// Sleeps a little when much waits to be sealed.
+    ///
+    /// - `bytes`: of the record that was appended last; a wide one counts for several
     #[inline]
-    pub(super) fn pace(&self) {
+    pub(super) fn pace(&self, bytes: usize) {
         const LONGEST_US: usize = 2_000;
         let half = SEAL_QUEUE_BYTES_MAX / 2;
         let waiting = self.shared.waiting_bytes.load(Ordering::Relaxed);
         let Some(above) = waiting.checked_sub(half).filter(|above| *above > 0) else {
             return;
         };
-        let sleep_us = (LONGEST_US * above / half).max(20) as u64;
+        let times = (bytes / PACE_BYTES).max(1);
+        let sleep_us = (times * LONGEST_US * above / half).max(20) as u64;
         thread::sleep(Duration::from_micros(sleep_us));
         self.shared.note_slept(i64::try_from(sleep_us).unwrap_or(0));
     }
@@ -281,15 +289,14 @@ impl Background {
 
     /// Waits until all full segments are sealed; what cannot be is synced as rows.
     pub(super) fn drain(&self) -> Result<()> {
-        let mut state = self.shared.lock();
-        while self.sealer.is_some() && state.is_busy() {
-            state = self.shared.wait(state);
-        }
+        let mut state = self.shared.seal_here(self.shared.lock());
         let failed = std::mem::take(&mut state.failed);
         drop(state);
         for full in failed {
-            let sealer = &mut Sealer::default();
-            if seal::seal(&self.shared.folders, &full.id, &full.file, sealer).is_err() {
+            if full
+                .seal(&self.shared.folders, &mut Sealer::default())
+                .is_err()
+            {
                 let synced = full.file.sync();
                 self.shared.lock().failed.push(full);
                 synced?;
@@ -303,14 +310,14 @@ impl Background {
         self.shared.sync_live()
     }
 
-    /// Ends the threads, after all that waits is sealed.
+    /// Ends both threads, after all that waits is sealed.
     pub(super) fn stop(&mut self) {
-        self.shared.lock().stopping = true;
+        let mut state = self.shared.seal_here(self.shared.lock());
+        state.stopping = true;
+        drop(state);
         self.shared.changed.notify_all();
-        for thread in [self.maker.take(), self.sealer.take(), self.syncer.take()]
-            .into_iter()
-            .flatten()
-        {
+        let threads = [self.maker.take(), self.sealer.take(), self.hurrier.take()];
+        for thread in threads.into_iter().flatten() {
             let _ = thread.join(); // a panic there was ours; the rows stay for a later command
         }
         let unused = self.shared.lock().ready.take();
@@ -327,7 +334,7 @@ impl Background {
         std::mem::forget((
             self.maker.take(),
             self.sealer.take(),
-            self.syncer.take(),
+            self.hurrier.take(),
             Arc::clone(&self.shared),
         ));
     }
@@ -344,6 +351,17 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for a change, or so long; tells whether the time ran out.
+    fn wait_for<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        longest: Duration,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let waited = self.changed.wait_timeout(state, longest);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state, timeout.timed_out())
+    }
+
     fn sync_live(&self) -> Result<()> {
         let state = self.lock();
         let (live, is_named) = (Arc::clone(&state.live.file), state.live.is_named);
@@ -355,6 +373,16 @@ impl Shared {
             state.live.is_named |= Arc::ptr_eq(&state.live.file, &live);
         }
         Ok(())
+    }
+
+    fn wait_for_room(&self) {
+        let began_us = self.clock.now_us();
+        let mut state = self.lock();
+        while self.waiting_bytes.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX {
+            state = self.wait(state);
+        }
+        drop(state);
+        self.note_slept(self.clock.now_us() - began_us);
     }
 
     fn note_slept(&self, us: i64) {
@@ -386,41 +414,18 @@ impl Shared {
     /// Seals full segments, and syncs the live one when there are none.
     fn seal_all(&self) {
         self.folders.sys.lower_priority();
-        let mut sealer = Sealer::default();
         let mut synced_bytes = 0;
         let mut state = self.lock();
         loop {
-            if let Some(full) = state.full.pop_front() {
-                state.in_hand += 1;
-                drop(state);
-                // A panic there would be ours; it must not leave the training waiting.
-                let write = || Made::write(&self.folders, &full.id, &full.file, &mut sealer);
-                let made = catch_unwind(AssertUnwindSafe(write));
-                state = self.lock();
-                while state.made.len() >= MADE_MAX {
-                    state = self.wait(state);
-                }
-                match made {
-                    Ok(Ok(Some(made))) if state.has_syncer => state.made.push_back((full, made)),
-                    Ok(Ok(Some(made))) => {
-                        drop(state);
-                        let is_sealed = made.replace_rows(&self.folders, &full.id).is_ok();
-                        state = self.lock();
-                        self.is_done(&mut state, full, is_sealed);
-                    }
-                    Ok(Ok(None)) => self.is_done(&mut state, full, true),
-                    Ok(Err(_)) | Err(_) => self.is_done(&mut state, full, false),
-                }
-                state.in_hand -= 1;
-                self.changed.notify_all();
+            if state.may_seal() {
+                state = self.seal_next(state);
             } else if state.stopping {
                 return;
             } else {
-                let waited = self.changed.wait_timeout(state, self.sync_interval);
-                let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                state = guard;
+                let timed_out;
+                (state, timed_out) = self.wait_for(state, self.sync_interval);
                 let appended = self.appended_bytes.load(Ordering::Relaxed);
-                if timeout.timed_out() && !state.is_busy() && appended != synced_bytes {
+                if timed_out && state.full.is_empty() && appended != synced_bytes {
                     drop(state);
                     let _ = self.sync_live(); // tried again in a moment; `sync` tells the caller
                     synced_bytes = appended;
@@ -430,32 +435,67 @@ impl Shared {
         }
     }
 
-    /// Syncs what is sealed, and lets it replace its rows.
-    fn sync_all(&self) {
+    /// Seals full segments beside the sealer, until none came for a while.
+    fn seal_in_hurry(&self) {
+        const CALM: Duration = Duration::from_secs(1);
         let mut state = self.lock();
         loop {
-            if let Some((full, made)) = state.made.pop_front() {
-                state.in_hand += 1;
-                self.changed.notify_all(); // the sealer may wait for room
-                drop(state);
-                let sync = || made.replace_rows(&self.folders, &full.id).is_ok();
-                let is_sealed = catch_unwind(AssertUnwindSafe(sync)).unwrap_or(false);
-                state = self.lock();
-                state.in_hand -= 1;
-                self.is_done(&mut state, full, is_sealed);
-                self.changed.notify_all();
-            } else if state.stopping && !state.is_busy() {
+            if state.in_a_hurry && state.may_seal() {
+                state = self.seal_next(state);
+            } else if state.stopping {
                 return;
+            } else if state.in_a_hurry {
+                let timed_out;
+                (state, timed_out) = self.wait_for(state, CALM);
+                state.in_a_hurry = !(timed_out && state.full.is_empty());
             } else {
                 state = self.wait(state);
             }
         }
     }
 
-    fn is_done(&self, state: &mut State, full: Full, is_sealed: bool) {
-        self.waiting_bytes.fetch_sub(full.bytes, Ordering::Relaxed);
+    /// Seals all that waits, in the caller's thread.
+    fn seal_here<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        loop {
+            if state.may_seal() {
+                state = self.seal_next(state);
+            } else if state.sealing_bytes > 0 {
+                state = self.wait(state);
+            } else {
+                return state;
+            }
+        }
+    }
+
+    fn seal_next<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(full) = state.full.pop_front() else {
+            return state;
+        };
+        let bytes = full.end();
+        state.sealing_bytes += bytes;
+        let mut sealer = state.sealers.pop().unwrap_or_default();
+        drop(state);
+        let full = Full::of(full);
+        // A panic there would be ours; it must not leave the training waiting.
+        let seal = || full.seal(&self.folders, &mut sealer).is_ok();
+        let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
+        state = self.lock();
+        state.sealing_bytes -= bytes;
+        state.sealers.push(sealer);
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         if !is_sealed {
             state.failed.push(full);
         }
+        self.changed.notify_all();
+        state
+    }
+}
+
+impl State {
+    /// Whether a segment waits and can be sealed beside those that are.
+    fn may_seal(&self) -> bool {
+        self.full.front().is_some_and(|full| {
+            self.sealing_bytes == 0 || self.sealing_bytes + full.end() <= SEALING_BYTES_MAX
+        })
     }
 }

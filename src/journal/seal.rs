@@ -1,6 +1,5 @@
 //! Turns the rows of a segment into columns: behind a writer, at its end, or after its death.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::files::Folders;
@@ -16,97 +15,58 @@ use crate::error::Result;
 use crate::sys::File;
 use crate::sys::Open;
 
-/// What sealing one segment after another goes on with.
+/// What sealing one segment after another goes on with: memory, and how metrics are encoded.
 #[derive(Debug, Default)]
 pub struct Sealer {
     spare: Spare,
     encoder: Encoder,
 }
 
-/// A sealed file that is written but not synced, and has no name to stay under.
-#[derive(Debug)]
-pub struct Made {
-    path: PathBuf,
-    file: Box<dyn File>,
-}
-
-impl Made {
-    /// Encodes and writes a segment whose lock the caller holds and to which nobody appends any
-    /// more. Rows that carry nothing are removed, and nothing is made.
+impl Sealer {
+    /// Seals a segment whose lock the caller holds and to which nobody appends any more.
+    ///
+    /// Order: the sealed file is synced, gets its name, the folder is synced, then the rows go.
+    /// Rows that carry nothing just go.
+    ///
+    /// - returns: whether a sealed file was made
     ///
     /// # Errors
     /// `Error::Corrupt` if the rows are damaged: they stay for `check` to speak of. `Error::Io`,
     /// with the rows still there.
-    pub fn write(
-        folders: &Folders,
-        id: &SegmentId,
-        rows_file: &Arc<dyn File>,
-        sealer: &mut Sealer,
-    ) -> Result<Option<Self>> {
+    pub fn seal(&mut self, folders: &Folders, id: &SegmentId, file: &dyn File) -> Result<bool> {
         let sys = &*folders.sys;
-        let mut rows = rows::read_into(&**rows_file, id, &mut sealer.spare)?;
+        let mut rows = rows::read_into(file, id, &mut self.spare)?;
         if let Some(damage) = rows.damage.pop() {
             return Err(damage.into());
         }
         if rows.is_empty() {
             sys.remove(&folders.rows(id))?;
-            return Ok(None);
+            return Ok(false);
         }
-        let encoded = sealer.encoder.encode(&rows, id);
-        sealer.spare.take_back(rows);
+        let encoded = self.encoder.encode(&rows, id);
+        self.spare.take_back(rows);
         let bytes =
-            encoded.map_err(|why| Damage::new(rows_file.path(), 0, "segment", why.to_string()))?;
-        let path = folders.sealed(id).with_extension("sealing");
-        // One left by a process that died here is ours now: the lock on the rows says so.
-        match sys.remove(&path) {
-            Err(error) if !error.is_missing() => return Err(error),
-            _ => {}
-        }
-        let file = sys.open(&path, Open::New)?;
-        match file.write_at(bytes, 0) {
-            Ok(()) => Ok(Some(Self { path, file })),
-            Err(error) => {
-                let _ = sys.remove(&path); // best effort: the error that is returned says more
-                Err(error)
+            encoded.map_err(|why| Damage::new(file.path(), 0, "segment", why.to_string()))?;
+        let made = folders.sealed(id).with_extension("sealing");
+        let written = (|| {
+            // One left by a process that died here is ours now: the lock on the rows says so.
+            match sys.remove(&made) {
+                Err(error) if !error.is_missing() => return Err(error),
+                _ => {}
             }
-        }
-    }
-
-    /// Puts it in the place of the rows: it is synced, gets its name, the folder is synced, then
-    /// the rows go.
-    ///
-    /// # Errors
-    /// `Error::Io`, with the rows still there.
-    pub fn replace_rows(self, folders: &Folders, id: &SegmentId) -> Result<()> {
-        let sys = &*folders.sys;
-        let Self { path, file } = self;
-        let named = file
-            .sync()
-            .and_then(|()| sys.rename(&path, &folders.sealed(id)))
-            .and_then(|()| sys.sync_dir(folders.live()));
-        if let Err(error) = named {
-            let _ = sys.remove(&path);
+            let file = sys.open(&made, Open::New)?;
+            file.write_at(bytes, 0)?;
+            file.sync()?;
+            sys.rename(&made, &folders.sealed(id))?;
+            sys.sync_dir(folders.live())
+        })();
+        if let Err(error) = written {
+            let _ = sys.remove(&made); // best effort: the error that is returned says more
             return Err(error);
         }
-        sys.remove(&folders.rows(id))
+        sys.remove(&folders.rows(id))?;
+        Ok(true)
     }
-}
-
-/// Seals a segment; returns whether a sealed file was made.
-///
-/// # Errors
-/// As [`Made::write`] and [`Made::replace_rows`].
-pub fn seal(
-    folders: &Folders,
-    id: &SegmentId,
-    rows_file: &Arc<dyn File>,
-    sealer: &mut Sealer,
-) -> Result<bool> {
-    let Some(made) = Made::write(folders, id, rows_file, sealer)? else {
-        return Ok(false);
-    };
-    made.replace_rows(folders, id)?;
-    Ok(true)
 }
 
 /// What became of a segment that may have lost its writer.
@@ -144,7 +104,7 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     if !segment::is_at_home(&*file)? {
         return Ok(Recovered::Copied);
     }
-    match seal(folders, id, &file, &mut Sealer::default()) {
+    match Sealer::default().seal(folders, id, &*file) {
         Ok(_) => Ok(Recovered::Sealed),
         Err(Error::Corrupt(damage)) => Ok(Recovered::Damaged(*damage)),
         Err(error) => Err(error),

@@ -401,7 +401,7 @@ impl Writer {
             self.until_pace = left;
         } else {
             self.until_pace = PACE_BYTES;
-            self.background.pace();
+            self.background.pace(bytes);
         }
         Ok(())
     }
@@ -461,9 +461,15 @@ impl Writer {
         };
         let live = segment.file();
         if let Some(full) = self.segment.replace(segment) {
-            self.background.turned_over(self.id, full, live);
+            self.background.turned_over(full, live);
         }
-        (self.id, self.capacity, self.ask_at) = (id, capacity, capacity / 2);
+        // A short run must not pay for one more segment; a long one must not wait for it.
+        let ask_at = if capacity < SEGMENT_BYTES_MAX {
+            capacity / 2
+        } else {
+            0
+        };
+        (self.id, self.capacity, self.ask_at) = (id, capacity, ask_at);
         self.open_segment()?;
         if let Some(why) = self.background.slowed().filter(|_| !self.slowed) {
             self.slowed = true;
@@ -526,7 +532,7 @@ impl Writer {
         };
         self.background.stop();
         let file = segment.into_file();
-        match seal::seal(&self.folders, &self.id, &file, &mut Sealer::default()) {
+        match Sealer::default().seal(&self.folders, &self.id, &*file) {
             Ok(sealed) => Ok(sealed || self.id.seq > self.first_seq),
             Err(Error::Io { .. }) => file.sync().map(|()| false),
             Err(error) => Err(error),
