@@ -85,7 +85,7 @@ fn log_lines(lines: &str) -> Duration {
     let began = Instant::now();
     let mut line = LogLine::default();
     for text in lines.lines() {
-        parse_into(text, &mut line).unwrap();
+        parse_into(text.as_bytes(), &mut line).unwrap();
         let values: Vec<(&str, f64)> = line.values().collect();
         run.log(line.step.unwrap(), &values).unwrap();
     }

@@ -7,6 +7,13 @@ use super::flat::Scalar;
 
 /// So many digits fit an `i64`.
 const DIGITS_MAX: usize = 18;
+/// Powers of ten that floats hold exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+/// Integers up to this are floats exactly.
+const EXACT_MAX: i64 = 1 << 53;
 
 /// Reads a number by the grammar of JSON.
 ///
@@ -14,55 +21,62 @@ const DIGITS_MAX: usize = 18;
 ///   no number, or a minus zero, an integer of more than 18 digits or a float that is infinite
 #[inline]
 pub(super) fn numeral(bytes: &[u8]) -> Option<(Scalar<'static>, &[u8])> {
-    let unsigned = bytes.strip_prefix(b"-").unwrap_or(bytes);
-    let is_negative = unsigned.len() < bytes.len();
-    let (integer, whole) = digits(unsigned);
-    if whole == 0 || (whole > 1 && unsigned.starts_with(b"0")) {
+    let (is_negative, unsigned) = match bytes {
+        [b'-', unsigned @ ..] => (true, unsigned),
+        _ => (false, bytes),
+    };
+    let (integer, mut rest) = digits(unsigned, 0);
+    let whole = unsigned.len() - rest.len();
+    if whole == 0 || (whole > 1 && unsigned.first() == Some(&b'0')) {
         return None;
     }
-    let mut rest = unsigned.get(whole..)?;
-    if !matches!(rest.first(), Some(b'.' | b'e' | b'E')) {
-        if whole > DIGITS_MAX || (is_negative && integer == 0) {
+    if !matches!(rest, [b'.' | b'e' | b'E', ..]) {
+        let integer = if is_negative {
+            integer.wrapping_neg()
+        } else {
+            integer
+        };
+        let is_plain = whole <= DIGITS_MAX && !(is_negative && integer == 0);
+        return is_plain.then_some((Scalar::Int(integer), rest));
+    }
+    let (mut decimals, mut decimal) = (0, integer);
+    if let [b'.', fraction @ ..] = rest {
+        (decimal, rest) = digits(fraction, integer);
+        decimals = fraction.len() - rest.len();
+        if decimals == 0 {
             return None;
         }
-        let integer = if is_negative { -integer } else { integer };
-        return Some((Scalar::Int(integer), rest));
     }
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        rest = after_digits(fraction)?;
-    }
-    if let Some(exponent) = rest.strip_prefix(b"e").or(rest.strip_prefix(b"E")) {
-        let sign = exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-"));
-        rest = after_digits(sign.unwrap_or(exponent))?;
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let unsigned = match exponent {
+            [b'+' | b'-', unsigned @ ..] => unsigned,
+            _ => exponent,
+        };
+        rest = digits(unsigned, 0).1;
+        if rest.len() == unsigned.len() {
+            return None;
+        }
+    } else if whole + decimals <= DIGITS_MAX && decimal <= EXACT_MAX {
+        // Two exact floats: their quotient is the float nearest to the number.
+        let value = decimal as f64 / POWERS.get(decimals)?;
+        let value = if is_negative { -value } else { value };
+        return Some((Scalar::Float(value), rest));
     }
     let text = bytes.get(..bytes.len() - rest.len())?;
     let float: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     float.is_finite().then_some((Scalar::Float(float), rest))
 }
 
-/// The integer that the digits at the start are, as far as they fit, and how many there are.
+/// Appends the digits at the start to an integer, which wraps, and returns what follows.
 #[inline]
-fn digits(bytes: &[u8]) -> (i64, usize) {
-    let mut integer = 0_i64;
-    let mut count = 0;
-    for byte in bytes {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        integer = integer.wrapping_mul(10).wrapping_add(i64::from(digit));
-        count += 1;
+fn digits(mut bytes: &[u8], mut integer: i64) -> (i64, &[u8]) {
+    while let [digit @ b'0'..=b'9', rest @ ..] = bytes {
+        integer = integer
+            .wrapping_mul(10)
+            .wrapping_add(i64::from(digit - b'0'));
+        bytes = rest;
     }
-    (integer, count)
-}
-
-#[inline]
-fn after_digits(bytes: &[u8]) -> Option<&[u8]> {
-    let count = bytes
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    bytes.get(count..).filter(|_| count > 0)
+    (integer, bytes)
 }
 
 #[cfg(test)]
@@ -91,14 +105,18 @@ mod tests {
     }
 
     #[test]
-    fn a_float_reads_as_it_was_printed() {
+    fn a_float_is_the_nearest_to_what_was_printed() {
         arbtest::arbtest(|u| {
             let value: f64 = u.arbitrary()?;
             if value.is_finite() {
-                let printed = format!("{value:?},");
-                let (number, rest) = numeral(printed.as_bytes()).unwrap();
-                assert_eq!(number.as_f64().unwrap().to_bits(), value.to_bits());
-                assert_eq!(rest, b",");
+                let fixed = format!("{:.*},", u.int_in_range(1..=20)?, value % 1e6);
+                for printed in [format!("{value:?},"), fixed] {
+                    let (number, rest) = numeral(printed.as_bytes()).unwrap();
+                    let want: f64 = printed.trim_end_matches(',').parse().unwrap();
+                    let got = number.as_f64().unwrap();
+                    assert_eq!(got.to_bits(), want.to_bits(), "{printed}");
+                    assert_eq!(rest, b",");
+                }
             }
             Ok(())
         });

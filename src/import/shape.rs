@@ -119,12 +119,12 @@ impl Shape {
     /// Reads a line of this shape; none if it has another, and then some values are taken.
     pub(super) fn read(
         &mut self,
-        line: &str,
+        line: &[u8],
         step_of: impl Fn(Scalar<'static>) -> Option<i64>,
         time_of: impl Fn(Scalar<'static>) -> Option<i64>,
     ) -> Option<Place> {
         let (mut step, mut time_us) = (None, None);
-        let (mut rest, mut text) = (line.as_bytes(), self.text.as_bytes());
+        let (mut rest, mut text) = (line, self.text.as_bytes());
         if self.slots.is_empty() {
             return None;
         }
