@@ -110,7 +110,7 @@ fn import(criterion: &mut Criterion) {
             let mut reader = csv::Reader::from_path(&path).unwrap();
             let mut record = csv::StringRecord::new();
             while reader.read_record(&mut record).unwrap() {
-                record.iter().for_each(|field| drop(black_box(field)));
+                black_box(record.iter().map(str::len).sum::<usize>());
             }
         });
     });

@@ -223,7 +223,9 @@ impl Quotes {
             self.line += memchr_iter(b'\n', others).count() as u64;
             self.pass(*last);
         }
-        rest.iter().for_each(|byte| self.pass(*byte));
+        for byte in rest {
+            self.pass(*byte);
+        }
     }
 
     fn pass(&mut self, byte: u8) {
@@ -454,7 +456,9 @@ mod tests {
                 for _ in 0..u.int_in_range(0..=12)? {
                     part.push(*u.choose(b"\"\",\n\rax")?);
                 }
-                part.iter().for_each(|byte| each.pass(*byte));
+                for byte in &part {
+                    each.pass(*byte);
+                }
                 all.pass_all(&part);
                 let told = |quotes: &Quotes| (quotes.line, quotes.open_since());
                 assert_eq!(told(&all), told(&each), "{}", part.escape_ascii());
