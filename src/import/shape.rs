@@ -4,8 +4,9 @@
 //! [`line`](super::line) has read a line by the whole rules of JSON, its text between the numbers is
 //! kept here. A later line with the very same text between valid numbers has the same names, nesting
 //! and words, so nothing but its numbers has to be read. Whatever does not match, or is not plain,
-//! is left to the whole rules: a shape never finds a fault. It brings three times the speed
-//! (`benches/stream.rs`): no names are unescaped, checked or copied, and no tree is walked.
+//! is left to the whole rules: a shape never finds a fault. It brings about
+//! a fifth of the CPU time of the whole process that logs and seals a stream (with numbers read in
+//! one pass and lines left where they lie): no names are unescaped, checked or copied.
 
 use std::ops::Range;
 
