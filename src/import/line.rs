@@ -2,8 +2,8 @@
 //!
 //! Strict, for its writer is there to be told: numbers, null (skipped), true and false (1 and 0)
 //! and the words `NaN`, `Infinity`, `-Infinity`, bare or as strings; anything else is an error.
-//! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`], which knows
-//! the [`shape`](super::shape)s of the lines before.
+//! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`], which
+//! knows the [`shape`](super::shape)s of the lines before.
 
 use std::fmt::Display;
 

@@ -1,12 +1,14 @@
 //! The shape of a line: all of its text but the numbers.
 //!
 //! A training prints the same line again and again with other numbers in it. Once
-//! [`line`](super::line) has read a line by the whole rules of JSON, its text between the numbers is
-//! kept here. A later line with the very same text between valid numbers has the same names, nesting
-//! and words, so nothing but its numbers has to be read. Whatever does not match, or is not plain,
-//! is left to the whole rules: a shape never finds a fault. It brings about
-//! a fifth of the CPU time of the whole process that logs and seals a stream (with numbers read in
-//! one pass and lines left where they lie): no names are unescaped, checked or copied.
+//! [`line`](super::line) has read a line by the whole rules of JSON, its text between the numbers
+//! is kept here. A later line with the very same text between valid numbers has the same names,
+//! nesting and words, so nothing but its numbers has to be read. Whatever does not match, or is
+//! not plain, is left to the whole rules: a shape never finds a fault.
+//!
+//! What it brings: no names are unescaped, checked or copied. With numbers read in one pass and
+//! lines left where they lie, a process that logs a stream takes a seventh to a fifth less CPU
+//! time in all, sealing included.
 
 use std::ops::Range;
 
