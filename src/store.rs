@@ -11,6 +11,7 @@
 //!
 //! Every part may be copied, also while it is in use, save the last two, which are then made again.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ pub struct Store(Arc<Parties>);
 
 /// A run that has ended elsewhere, with all that is known of it: what an import brings.
 #[derive(Clone, Debug, Default)]
-pub struct EndedRun {
+pub struct EndedRun<'a> {
     /// What was fixed at its start.
     pub info: RunInfo,
     /// How it ended; running is not an end.
@@ -119,7 +120,7 @@ pub struct EndedRun {
     /// Note.
     pub note: Option<String>,
     /// Points by metric, in the order logged.
-    pub series: Vec<(String, Vec<crate::model::Point>)>,
+    pub series: Cow<'a, [(String, Vec<crate::model::Point>)]>,
     /// Files and folders by the artifact's path.
     pub artifacts: Vec<(String, PathBuf)>,
 }
@@ -388,7 +389,7 @@ impl Store {
         &self,
         reader: &Reader,
         id: RunId,
-        run: &EndedRun,
+        run: &EndedRun<'_>,
     ) -> Result<Option<Vec<ArtifactRef>>> {
         match reader.run(id) {
             Err(Error::NotFound { .. }) => {}
@@ -428,7 +429,7 @@ impl Store {
                 whole.artifact(artifact);
             }
         }
-        for (metric, points) in &run.series {
+        for (metric, points) in &*run.series {
             whole.series(metric, points)?;
         }
         let status = run.status.unwrap_or(Status::Completed);

@@ -130,7 +130,7 @@ impl Subject {
                 ..RunInfo::default()
             },
             params: vec![("lr".to_owned(), ParamValue::Int(3))],
-            series: vec![("loss".to_owned(), points.collect())],
+            series: vec![("loss".to_owned(), points.collect())].into(),
             ..EndedRun::default()
         };
         let reader = store.reader().unwrap();

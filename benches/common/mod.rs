@@ -173,7 +173,7 @@ impl Runs {
                         }
                     })
                     .collect();
-                whole.series(name, &points).unwrap();
+                whole.series(name, points).unwrap();
             }
             whole.write(&folders, Status::Completed, None).unwrap();
         }

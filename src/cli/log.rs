@@ -5,6 +5,8 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 
+use memchr::memchr;
+
 use tracker::Error;
 use tracker::RunWriter;
 
@@ -171,50 +173,91 @@ fn log_stream(
     mut bad: impl FnMut(u64, &str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let unreadable = |error| Failure::new(format!("cannot read standard input: {error}"));
-    let (mut bytes, mut line) = (Vec::new(), LogLine::default());
-    let (mut step, mut number) = (first_step, 0_u64);
-    let mut room: Vec<(&str, f64)> = Vec::new();
-    while read_line(&mut input, &mut bytes).map_err(unreadable)? {
+    let mut stream = Stream::new(writer, first_step);
+    let (mut bytes, mut number) = (Vec::new(), 0_u64);
+    loop {
+        // A line that was read whole is logged where it lies.
+        let len = buffered_line(&mut input).map_err(unreadable)?;
+        let mut line = match len {
+            Some(len) => input.fill_buf().map_err(unreadable)?.get(..len),
+            None if !read_line(&mut input, &mut bytes).map_err(unreadable)? => return Ok(number),
+            None => Some(bytes.as_slice()),
+        }
+        .unwrap_or_default();
         number += 1;
-        if bytes.len() > LINE_BYTES_MAX {
+        if line.len() > LINE_BYTES_MAX {
             bad(number, &format!("longer than {LINE_BYTES_MAX} bytes"))?;
             input.skip_until(b'\n').map_err(unreadable)?;
             continue;
         }
-        if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
+        if number == 1 {
+            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         }
-        let text = match std::str::from_utf8(&bytes) {
-            Ok(text) if text.trim().is_empty() => continue,
-            Ok(text) => text,
-            Err(error) => {
-                bad(number, &error.to_string())?;
-                continue;
-            }
-        };
-        match parse_into(text, &mut line) {
-            Ok(()) => {}
-            Err(Error::Invalid { why, .. }) => {
-                bad(number, &why)?;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
+        if let Err(why) = stream.log(line)? {
+            bad(number, &why)?;
         }
-        let at = line.step.unwrap_or(step);
-        let mut values = emptied(room);
-        values.extend(line.values());
-        let logged = match line.time_us {
-            Some(time_us) => writer.log_at(at, time_us, &values),
-            None => writer.log(at, &values),
-        };
-        room = emptied(values);
-        match logged {
-            Ok(()) => step = at.saturating_add(1),
-            Err(error @ Error::Invalid { .. }) => bad(number, &error.to_string())?,
-            Err(error) => return Err(error.into()),
+        input.consume(len.map_or(0, |len| len + 1));
+    }
+}
+
+/// A run as the lines of a stream go to it; the buffers of a line serve the next one.
+struct Stream<'a> {
+    writer: &'a RunWriter,
+    /// The step of a line that tells none.
+    step: i64,
+    line: LogLine,
+    room: Vec<(&'static str, f64)>,
+}
+
+impl<'a> Stream<'a> {
+    fn new(writer: &'a RunWriter, step: i64) -> Self {
+        Self {
+            writer,
+            step,
+            line: LogLine::default(),
+            room: Vec::new(),
         }
     }
-    Ok(number)
+
+    /// Logs a line; returns its fault if it cannot be understood.
+    fn log(&mut self, bytes: &[u8]) -> Result<Result<(), String>, Error> {
+        match parse_into(bytes, &mut self.line) {
+            Ok(()) => {}
+            Err(_) if is_blank(bytes) => return Ok(Ok(())),
+            Err(Error::Invalid { why, .. }) => return Ok(Err(why)),
+            Err(error) => return Err(error),
+        }
+        let step = self.line.step.unwrap_or(self.step);
+        let mut values = emptied(std::mem::take(&mut self.room));
+        values.extend(self.line.values());
+        let logged = match self.line.time_us {
+            Some(time_us) => self.writer.log_at(step, time_us, &values),
+            None => self.writer.log(step, &values),
+        };
+        self.room = emptied(values);
+        match logged {
+            Ok(()) => {
+                self.step = step.saturating_add(1);
+                Ok(Ok(()))
+            }
+            Err(error @ Error::Invalid { .. }) => Ok(Err(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_ok_and(|text| text.trim().is_empty())
+}
+
+/// Returns the length of the next line, if it has been read whole; reads on if nothing is left.
+fn buffered_line(input: &mut impl BufRead) -> io::Result<Option<usize>> {
+    loop {
+        match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            buffered => return Ok(memchr(b'\n', buffered?)),
+        }
+    }
 }
 
 /// An empty list for names of another line, in the memory of this one: collecting from a list goes

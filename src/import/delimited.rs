@@ -14,15 +14,20 @@
 use std::io;
 use std::io::BufRead;
 use std::io::Read;
+use std::io::Write;
 
 use csv::ReaderBuilder;
 use csv::StringRecord;
+use memchr::memchr;
+use memchr::memchr_iter;
 
 use super::ImportOptions;
 use super::document;
+use super::flat::Scalar;
 use super::log::Log;
 use super::log::Tables;
 use super::log::is_run_column;
+use super::numeral::numeral;
 use super::source::LINE_BYTES_MAX;
 use super::source::Source;
 use super::source::cut_off;
@@ -118,9 +123,7 @@ impl<R: BufRead> Read for Lines<R> {
         if self.record_bytes > LINE_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        for byte in out.get(..wrote).unwrap_or_default() {
-            self.quotes.pass(*byte);
-        }
+        self.quotes.pass_all(out.get(..wrote).unwrap_or_default());
         Ok(wrote)
     }
 }
@@ -134,24 +137,24 @@ impl<R: BufRead> Lines<R> {
             if bytes.is_empty() {
                 return self.end(out);
             }
-            let mut room = out.iter_mut();
-            let mut used = 0;
-            for &byte in bytes {
-                if self.held && byte != b'\n' {
-                    let Some(slot) = room.next() else { break };
-                    *slot = b'\r'; // it did not end a line after all
-                    wrote += 1;
-                    self.held = false;
+            let (mut rest, mut room) = (bytes, &mut *out);
+            while !rest.is_empty() && !room.is_empty() {
+                if std::mem::take(&mut self.held) && !rest.starts_with(b"\n") {
+                    wrote += room.write(b"\r")?; // it did not end a line after all
+                    continue;
                 }
-                if byte != b'\r' {
-                    let Some(slot) = room.next() else { break };
-                    *slot = byte;
-                    wrote += 1;
+                let plain = memchr(b'\r', rest).and_then(|at| rest.get(..at));
+                let copied = room.write(plain.unwrap_or(rest))?;
+                wrote += copied;
+                rest = rest.get(copied..).unwrap_or_default();
+                if let Some(after) = rest.strip_prefix(b"\r") {
+                    rest = after;
+                    self.held = true;
                 }
-                self.held = byte == b'\r';
-                self.last = byte;
-                used += 1;
             }
+            let used = bytes.len() - rest.len();
+            let seen = bytes.get(..used).unwrap_or_default();
+            self.last = seen.last().copied().unwrap_or(self.last);
             self.bytes.consume(used);
         }
         Ok(wrote)
@@ -207,6 +210,24 @@ impl Quotes {
         }
     }
 
+    /// Passes bytes, at once up to the first quote.
+    fn pass_all(&mut self, bytes: &[u8]) {
+        let is_open = self.place == QuotePlace::Quoted || self.place == QuotePlace::QuoteInQuoted;
+        let plain = if is_open {
+            Some(0)
+        } else {
+            memchr(b'"', bytes)
+        };
+        let (plain, rest) = bytes.split_at(plain.unwrap_or(bytes.len()));
+        if let Some((last, others)) = plain.split_last() {
+            self.line += memchr_iter(b'\n', others).count() as u64;
+            self.pass(*last);
+        }
+        for byte in rest {
+            self.pass(*byte);
+        }
+    }
+
     fn pass(&mut self, byte: u8) {
         self.place = match (self.place, byte) {
             (QuotePlace::FieldStart, b'"') => {
@@ -256,8 +277,7 @@ impl<R: BufRead> Rows<Lines<R>> {
             self.is_torn = is_cut && self.csv.get_ref().quotes.open_since().is_some();
             // The parser stands after the line end of the record; where that began it only knows
             // if no blank line came before.
-            let inner = self.record.iter().flat_map(str::bytes);
-            let inner = inner.filter(|byte| *byte == b'\n').count() as u64;
+            let inner = memchr_iter(b'\n', self.record.as_slice().as_bytes()).count() as u64;
             let line = (self.lines_before + self.csv.position().line()).saturating_sub(1 + inner);
             match read {
                 Ok(false) => return Ok(None),
@@ -387,8 +407,8 @@ impl Header {
             let Some(cell) = cell(field).filter(|_| self.run != Some(at)) else {
                 continue;
             };
-            if matches!(cell, Cell::Float(_)) && field.contains('.') {
-                table.has_decimal_points = true;
+            if !table.has_decimal_points && matches!(cell, Cell::Float(_)) {
+                table.has_decimal_points = field.contains('.');
             }
             match self.point {
                 Some((metric, _)) if at == metric => {}
@@ -406,6 +426,11 @@ impl Header {
 
 /// What a field holds; none for one that holds nothing.
 fn cell(field: &str) -> Option<Cell<'_>> {
+    match numeral(field.as_bytes()) {
+        Some((Scalar::Int(int), [])) => return Some(Cell::Int(int)),
+        Some((Scalar::Float(float), [])) => return Some(Cell::Float(float)),
+        _ => {} // not that plain
+    }
     let field = field.trim();
     match field {
         "" | "None" | "none" | "null" | "NULL" | "NA" | "N/A" | "n/a" | "-" => None,
@@ -421,6 +446,51 @@ fn cell(field: &str) -> Option<Cell<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_stand_where_they_stand_byte_by_byte() {
+        arbtest::arbtest(|u| {
+            let (mut each, mut all) = (Quotes::new(b',', 1), Quotes::new(b',', 1));
+            for _ in 0..u.int_in_range(1..=4)? {
+                let mut part = Vec::new();
+                for _ in 0..u.int_in_range(0..=12)? {
+                    part.push(*u.choose(b"\"\",\n\rax")?);
+                }
+                for byte in &part {
+                    each.pass(*byte);
+                }
+                all.pass_all(&part);
+                let told = |quotes: &Quotes| (quotes.line, quotes.open_since());
+                assert_eq!(told(&all), told(&each), "{}", part.escape_ascii());
+                assert!(all.place == each.place);
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_plain_number_is_the_one_that_rust_reads() {
+        let pieces = [
+            "0", "1", "9", "-", "+", ".", "e", "inf", "308", " ", ",", "nan",
+        ];
+        arbtest::arbtest(|u| {
+            let mut field = String::new();
+            for _ in 0..u.int_in_range(0..=22)? {
+                field.push_str(u.choose(&pieces)?);
+            }
+            let Some(told) = cell(&field) else {
+                return Ok(());
+            };
+            let read = field.trim();
+            let want = match (read.parse::<i64>(), read.parse::<f64>()) {
+                (Ok(int), _) => format!("{:?}", Cell::Int(int)),
+                (_, Ok(float)) => format!("{:?}", Cell::Float(float)),
+                (_, _) => format!("{:?}", Cell::Text(read)),
+            };
+            assert_eq!(format!("{told:?}"), want, "{field:?}");
+            Ok(())
+        });
+    }
 
     #[test]
     fn every_line_ends_alike_however_it_is_cut() {

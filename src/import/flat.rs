@@ -30,6 +30,18 @@ pub(super) enum Scalar<'a> {
     List,
 }
 
+impl Scalar<'_> {
+    /// The value of a number.
+    #[inline]
+    pub(super) fn as_f64(self) -> Option<f64> {
+        match self {
+            Self::Int(value) => Some(value as f64),
+            Self::Float(value) => Some(value),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::List => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Item {
     Null,

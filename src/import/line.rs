@@ -2,18 +2,23 @@
 //!
 //! Strict, for its writer is there to be told: numbers, null (skipped), true and false (1 and 0)
 //! and the words `NaN`, `Infinity`, `-Infinity`, bare or as strings; anything else is an error.
-//! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`].
+//! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`], which
+//! knows the [`shape`](super::shape)s of the lines before.
 
 use std::fmt::Display;
-use std::ops::Range;
 
 use super::flat::Flat;
 use super::flat::Scalar;
+use super::shape::Shape;
+use super::shape::Slot;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::time_from_text;
 use crate::model::time_from_unix;
 use crate::model::time_from_unix_integer;
+
+/// Shapes that are remembered: a loop prints a few kinds of lines.
+const SHAPES_MAX: usize = 4;
 
 /// What one line says. Reuse it: its buffers are kept.
 #[derive(Clone, Debug, Default)]
@@ -24,16 +29,82 @@ pub struct LogLine {
     /// [`time_from_unix`].
     pub time_us: Option<i64>,
     flat: Flat,
-    names: String,
-    values: Vec<(Range<usize>, f64)>,
+    slots: Vec<Slot>,
+    shapes: Vec<Shape>,
+    /// The shape of this line.
+    current: usize,
+    /// The shape that was learnt last.
+    newest: usize,
 }
 
 impl LogLine {
     /// Returns metrics and values in the order of the line; names of nested objects join with `/`.
     pub fn values(&self) -> impl ExactSizeIterator<Item = (&str, f64)> {
-        self.values
-            .iter()
-            .map(|(name, value)| (self.names.get(name.clone()).unwrap_or(""), *value))
+        // Before a line was read there is no shape.
+        static NONE: Shape = Shape::EMPTY;
+        self.shapes.get(self.current).unwrap_or(&NONE).values()
+    }
+
+    /// Reads a line whose shape is known, the one that is expected first.
+    fn read_known(&mut self, text: &[u8]) -> bool {
+        let expected = self.shapes.get(self.current).map_or(0, |shape| shape.next);
+        let others = (0..self.shapes.len()).filter(|&at| at != expected);
+        for at in std::iter::once(expected).chain(others) {
+            let Some(shape) = self.shapes.get_mut(at) else {
+                continue;
+            };
+            let step_of = |number| step(number).ok()?;
+            let time_of = |number| time(number).ok()?;
+            if let Some((step, time_us)) = shape.read(text, step_of, time_of) {
+                (self.step, self.time_us) = (step, time_us);
+                self.go_to(at);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn go_to(&mut self, at: usize) {
+        if let Some(before) = self.shapes.get_mut(self.current) {
+            before.next = at;
+        }
+        self.current = at;
+    }
+
+    /// Reads a line by the whole rules, and learns its shape in place of the oldest.
+    fn read_any(&mut self, text: &str) -> Result<(), String> {
+        (self.step, self.time_us) = (None, None);
+        self.slots.clear();
+        if self.shapes.len() < SHAPES_MAX {
+            self.newest = self.shapes.len();
+            self.shapes.push(Shape::default());
+        } else {
+            self.newest = (self.newest + 1) % SHAPES_MAX;
+        }
+        self.go_to(self.newest);
+        let Some(shape) = self.shapes.get_mut(self.newest) else {
+            return Ok(());
+        };
+        shape.clear();
+        self.flat.read(text)?;
+        for (name, value) in self.flat.iter() {
+            let slot = match (name, value) {
+                ("step", _) => {
+                    self.step = step(value)?;
+                    Slot::Step
+                }
+                ("time", _) => {
+                    self.time_us = time(value)?;
+                    let is_text = matches!(value, Scalar::Text(_));
+                    if is_text { Slot::TimeText } else { Slot::Time }
+                }
+                (_, Scalar::Null) => Slot::Null,
+                (_, _) => shape.push(name, number(name, value)?),
+            };
+            self.slots.push(slot);
+        }
+        shape.learn(text, &self.slots);
+        Ok(())
     }
 }
 
@@ -43,53 +114,39 @@ impl LogLine {
 /// [`Error::Invalid`] that says what stands where; the caller knows the number of the line.
 pub fn parse(text: &str) -> Result<LogLine> {
     let mut line = LogLine::default();
-    parse_into(text, &mut line)?;
+    parse_into(text.as_bytes(), &mut line)?;
     Ok(line)
 }
 
 /// Reads one line into `line`, whose content is replaced.
 ///
 /// # Errors
-/// As [`parse`]; `line` then holds a part.
-pub fn parse_into(text: &str, line: &mut LogLine) -> Result<()> {
-    line.step = None;
-    line.time_us = None;
-    line.names.clear();
-    line.values.clear();
-    let invalid = |why: String| Error::invalid("line", why);
-    line.flat.read(text).map_err(invalid)?;
-    for (name, value) in line.flat.iter() {
-        if name == "step" {
-            line.step = step(value).map_err(invalid)?;
-            continue;
-        }
-        if name == "time" {
-            line.time_us = time(value).map_err(invalid)?;
-            continue;
-        }
-        let number = match value {
-            Scalar::Null => continue,
-            Scalar::Bool(value) => f64::from(u8::from(value)),
-            Scalar::Int(value) => value as f64,
-            Scalar::Float(value) => value,
-            Scalar::Text("NaN") => f64::NAN,
-            Scalar::Text("Infinity") => f64::INFINITY,
-            Scalar::Text("-Infinity") => f64::NEG_INFINITY,
-            Scalar::Text(text) => {
-                let start: String = text.chars().take(40).collect();
-                return Err(invalid(format!(
-                    "{name:?} is text, want a number: {start:?}"
-                )));
-            }
-            Scalar::List => {
-                return Err(invalid(format!("{name:?} is a list, want a number")));
-            }
-        };
-        let start = line.names.len();
-        line.names.push_str(name);
-        line.values.push((start..line.names.len(), number));
+/// As [`parse`], for bytes that are no UTF-8 too; `line` then holds a part.
+pub fn parse_into(text: &[u8], line: &mut LogLine) -> Result<()> {
+    if line.read_known(text) {
+        return Ok(());
     }
-    Ok(())
+    std::str::from_utf8(text)
+        .map_err(|why| why.to_string())
+        .and_then(|text| line.read_any(text))
+        .map_err(|why| Error::invalid("line", why))
+}
+
+fn number(name: &str, value: Scalar<'_>) -> Result<f64, String> {
+    match value {
+        Scalar::Bool(value) => Ok(f64::from(u8::from(value))),
+        Scalar::Int(value) => Ok(value as f64),
+        Scalar::Float(value) => Ok(value),
+        Scalar::Text("NaN") => Ok(f64::NAN),
+        Scalar::Text("Infinity") => Ok(f64::INFINITY),
+        Scalar::Text("-Infinity") => Ok(f64::NEG_INFINITY),
+        Scalar::Text(text) => {
+            let start: String = text.chars().take(40).collect();
+            Err(format!("{name:?} is text, want a number: {start:?}"))
+        }
+        Scalar::List => Err(format!("{name:?} is a list, want a number")),
+        Scalar::Null => Err(format!("{name:?} is null, want a number")),
+    }
 }
 
 fn step(value: Scalar<'_>) -> Result<Option<i64>, String> {
@@ -264,7 +321,8 @@ mod tests {
             let map = object(u, 0)?;
             let mut want = Vec::new();
             leaves(&map, "", &mut want);
-            parse_into(&Value::Object(map.clone()).to_string(), &mut line).unwrap();
+            let text = Value::Object(map.clone()).to_string();
+            parse_into(text.as_bytes(), &mut line).unwrap();
             let got: Vec<(String, u64)> = line
                 .values()
                 .map(|(name, value)| (name.to_owned(), value.to_bits()))
@@ -272,6 +330,95 @@ mod tests {
             assert_eq!(got, want, "{map:?}");
             Ok(())
         });
+    }
+
+    type Told = std::result::Result<(Option<i64>, Option<i64>, Vec<(String, u64)>), String>;
+
+    fn told(read: Result<()>, line: &LogLine) -> Told {
+        read.map_err(|why| why.to_string())?;
+        let values = line
+            .values()
+            .map(|(name, value)| (name.to_owned(), value.to_bits()))
+            .collect();
+        Ok((line.step, line.time_us, values))
+    }
+
+    const KINDS: [&str; 7] = [
+        "{'step': #, 'loss': #, 'acc': #}",
+        "{'step':#,'val':{'a\\u00e9':#,'':{'deep':#}},'time':#}",
+        "{'time': '2024-01-15T10:30:0#Z', 'loss': #}",
+        "{'loss': NaN, 'up': true, 'none': null, 'x': '-Infinity', 'y\\'': #}",
+        "{'step': #, 'step': null, 'a': #, 'a': #, 'time': #, 'time': #}",
+        " {'step': null, 'time': '2024-01-15T10:30:00.#+0#:00', NaN: #, '#': -Infinity } ",
+        "{'step': #, 'list': [#, #]}",
+    ];
+    const NUMBERS: [&str; 24] = [
+        "0",
+        "-1",
+        "0.1",
+        "-0",
+        "-0.0",
+        "1e400",
+        "-1e-400",
+        "1E+5",
+        "01",
+        "1.",
+        "3.0",
+        "1705314600",
+        "1705314600.25",
+        "9007199254740993",
+        "-9223372036854775808",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551616",
+        "+1",
+        "NaN",
+        "null",
+        "2.2250738585072011e-308",
+        "0.1000000000000000055511151231257827",
+        "123456789012345678901234567890e-20",
+    ];
+
+    /// A line of a kind; now and then its numbers are odd, or it is broken.
+    fn printed(u: &mut arbitrary::Unstructured<'_>, kind: &str) -> arbitrary::Result<String> {
+        let is_odd = u.ratio(1, 4)?;
+        let mut text = String::new();
+        for part in kind.replace('\'', "\"").split_inclusive('#') {
+            let number = match u.int_in_range(0..=2)? {
+                0 if is_odd => (*u.choose(&NUMBERS)?).to_owned(),
+                1 => format!("{}", u.int_in_range(-1_000..=1_000)?),
+                _ => u.int_in_range(0..=9)?.to_string(),
+            };
+            text.push_str(&part.replace('#', &number));
+        }
+        if u.ratio(1, 8)? {
+            let at = text.floor_char_boundary(u.choose_index(text.len() + 1)?);
+            let pieces = ["", " ", "}", "\"", ",", "1", "e", "\\", "é", "{", "x"];
+            let tail = text.split_off(at);
+            text.push_str(u.choose(&pieces)?);
+            text.push_str(if u.arbitrary()? { &tail } else { "" });
+        }
+        Ok(text)
+    }
+
+    #[test]
+    fn a_line_reads_alike_whatever_came_before_it() {
+        let mut known = 0;
+        arbtest::arbtest(|u| {
+            let mut warm = LogLine::default();
+            let kinds = [*u.choose(&KINDS)?, *u.choose(&KINDS)?];
+            for _ in 0..u.int_in_range(2..=12)? {
+                let kind = *u.choose(&kinds)?;
+                let text = printed(u, kind)?;
+                let mut fresh = LogLine::default();
+                let want = told(parse_into(text.as_bytes(), &mut fresh), &fresh);
+                known += u32::from(warm.clone().read_known(text.as_bytes()));
+                let got = told(parse_into(text.as_bytes(), &mut warm), &warm);
+                assert_eq!(got, want, "{text}");
+            }
+            Ok(())
+        });
+        assert!(known > 0, "no line had a known shape");
     }
 
     #[test]
@@ -297,7 +444,7 @@ mod tests {
             for _ in 0..u.int_in_range(0..=20)? {
                 text.push_str(u.choose(&pieces)?);
             }
-            let _ = parse_into(&text, &mut line);
+            let _ = parse_into(text.as_bytes(), &mut line);
             let _ = parse_into(u.arbitrary()?, &mut line);
             Ok(())
         });

@@ -3,6 +3,7 @@
 //! What is written is decided by what was read alone, so the same import, repeated or made in two
 //! stores that are merged later, is the same run once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::ImportedRun;
@@ -139,7 +140,7 @@ fn same_content(there: Option<&str>, here: Option<&str>) -> bool {
     }
 }
 
-fn ended(run: &ImportedRun) -> EndedRun {
+fn ended(run: &ImportedRun) -> EndedRun<'_> {
     EndedRun {
         info: RunInfo {
             name: run.name.clone(),
@@ -157,7 +158,7 @@ fn ended(run: &ImportedRun) -> EndedRun {
         params: run.params.clone(),
         tags: run.tags.clone(),
         note: run.note.clone(),
-        series: run.series.clone(),
+        series: Cow::Borrowed(&run.series),
         artifacts: run
             .artifacts
             .iter()

@@ -320,7 +320,7 @@ fn a_run_that_another_process_is_adding_is_locked_and_what_it_left_is_no_hindran
             ..RunInfo::default()
         };
         let mut whole = Whole::new(RUN, &info, Some(3)).unwrap();
-        whole.series("loss", &[point]).unwrap();
+        whole.series("loss", vec![point]).unwrap();
         whole.write(folders, Status::Completed, None)
     };
     add().unwrap();

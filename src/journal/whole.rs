@@ -5,6 +5,7 @@
 //! segment that tells start and end is written last: a death before that leaves a run that is not
 //! there, and the next try writes the same segments again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -38,15 +39,15 @@ const TRIES_MAX: u32 = 8;
 
 /// A run, ready to be written.
 #[derive(Debug)]
-pub struct Whole {
+pub struct Whole<'a> {
     run: RunId,
     time_us: i64,
     end_us: i64,
     events: Vec<Event>,
-    series: AllSeries,
+    series: AllSeries<'a>,
 }
 
-impl Whole {
+impl<'a> Whole<'a> {
     /// Begins with what was fixed at the run's start.
     ///
     /// # Errors
@@ -103,10 +104,11 @@ impl Whole {
     ///
     /// # Errors
     /// `Error::Invalid` for a bad name.
-    pub fn series(&mut self, metric: &str, points: &[Point]) -> Result<()> {
+    pub fn series(&mut self, metric: &str, points: impl Into<Cow<'a, [Point]>>) -> Result<()> {
+        let points = points.into();
         if !points.is_empty() {
             self.series
-                .push((Name::new("metric name", metric)?, points.to_vec()));
+                .push((Name::new("metric name", metric)?, points));
         }
         Ok(())
     }
@@ -206,23 +208,21 @@ impl Whole {
 /// Steps and times of a series.
 type Axis = Vec<(i64, i64)>;
 /// Series by metric.
-type AllSeries = Vec<(Name, Vec<Point>)>;
+type AllSeries<'a> = Vec<(Name, Cow<'a, [Point]>)>;
 
 /// Puts series of equal steps and times together, in order of first appearance.
-fn by_axis(series: AllSeries) -> Vec<(Axis, AllSeries)> {
-    let mut groups: Vec<(Axis, AllSeries)> = Vec::new();
+fn by_axis(series: AllSeries<'_>) -> Vec<(Axis, AllSeries<'_>)> {
+    let mut groups: Vec<(Axis, AllSeries<'_>)> = Vec::new();
+    let place = |point: &Point| (point.step, point.time_us);
     for (name, points) in series {
-        let axis: Axis = points
-            .iter()
-            .map(|point| (point.step, point.time_us))
-            .collect();
         // A metric that comes twice is two series of one name: they stay apart.
-        let place = groups.iter_mut().find(|(other, members)| {
-            *other == axis && members.iter().all(|(member, _)| *member != name)
+        let group = groups.iter_mut().find(|(axis, members)| {
+            points.iter().map(place).eq(axis.iter().copied())
+                && members.iter().all(|(member, _)| *member != name)
         });
-        match place {
+        match group {
             Some((_, members)) => members.push((name, points)),
-            None => groups.push((axis, vec![(name, points)])),
+            None => groups.push((points.iter().map(place).collect(), vec![(name, points)])),
         }
     }
     groups
