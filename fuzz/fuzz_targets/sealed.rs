@@ -16,7 +16,7 @@ use tracker::journal::frame::Seed;
 use tracker::journal::rows::EventRow;
 use tracker::journal::rows::Group;
 use tracker::journal::rows::Rows;
-use tracker::journal::sealed;
+use tracker::journal::sealed::Encoder;
 use tracker::journal::sealed::Footer;
 use tracker::journal::sealed::Part;
 use tracker::journal::sealed::Sealed;
@@ -66,13 +66,21 @@ fuzz_target!(|input: &[u8]| {
 
 /// Seals what was logged and flips bits in one byte of the file: that must not go unseen.
 fn damage(rows: Vec<Row>, at: usize, flip: u8) {
-    let mut bytes = sealed::encode(&rows_of(&rows), &ID).expect("rows can be encoded");
+    let mut bytes = encode(&rows_of(&rows));
     let at = at % bytes.len();
     bytes[at] ^= flip;
     let open = Sealed::open(Arc::new(Memory(bytes.clone())), &ID);
     let verified = open.and_then(|sealed| sealed.verify());
     assert_eq!(verified.is_ok(), flip == 0, "{verified:?}");
     read(bytes);
+}
+
+fn encode(rows: &Rows) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    encoder
+        .encode(rows, &ID)
+        .expect("rows can be encoded")
+        .to_vec()
 }
 
 /// Asks everything that can be asked of a sealed file.
@@ -118,7 +126,7 @@ fn rows_of(points: &[Row]) -> Rows {
 /// A file with these parts and this footer, all checksums true.
 fn file_of(parts: &[u8], mut footer: Footer) -> Vec<u8> {
     let seed = Seed::of(&ID);
-    let empty = sealed::encode(&Rows::default(), &ID).expect("no rows can be encoded");
+    let empty = encode(&Rows::default());
     let (header, magic) = (&empty[..HEADER_BYTES], &empty[empty.len() - 8..]);
     let mut bytes = [header, parts].concat();
     let mend = |part: &mut Part| {
