@@ -58,7 +58,7 @@ fn main() {
     group.measurement_time(Duration::from_secs(2));
     for width in [1, 10, 10_000] {
         let logged = Logged::new(width);
-        let (_folder, _folders, file) = logged.write();
+        let (_folder, folders, file) = logged.write();
         group.throughput(Throughput::Elements((logged.losses.len() * width) as u64));
         group.bench_function(BenchmarkId::new("rows", width), |bencher| {
             let (mut spare, mut encoder) = (Spare::default(), Encoder::default());
@@ -82,7 +82,7 @@ fn main() {
             bencher.iter(|| columns.by_pco());
         });
         group.bench_function(BenchmarkId::new("yardstick-read", width), |bencher| {
-            bencher.iter(|| fs::read(file.path()).unwrap());
+            bencher.iter(|| fs::read(folders.rows(&ID)).unwrap());
         });
     }
     group.finish();

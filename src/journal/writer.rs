@@ -463,13 +463,7 @@ impl Writer {
         if let Some(full) = self.segment.replace(segment) {
             self.background.turned_over(full, live);
         }
-        // A short run must not pay for one more segment; a long one must not wait for it.
-        let ask_at = if capacity < SEGMENT_BYTES_MAX {
-            capacity / 2
-        } else {
-            0
-        };
-        (self.id, self.capacity, self.ask_at) = (id, capacity, ask_at);
+        (self.id, self.capacity, self.ask_at) = (id, capacity, capacity / 2);
         self.open_segment()?;
         if let Some(why) = self.background.slowed().filter(|_| !self.slowed) {
             self.slowed = true;
