@@ -3,7 +3,7 @@
 //! Strict, for its writer is there to be told: numbers, null (skipped), true and false (1 and 0)
 //! and the words `NaN`, `Infinity`, `-Infinity`, bare or as strings; anything else is an error.
 //! Fast, for it is read at the speed of a pipe: use [`parse_into`] with one [`LogLine`], which
-//! knows the [`shape`](super::shape)s of the lines before.
+//! knows the shapes of the lines before.
 
 use std::fmt::Display;
 
