@@ -2,10 +2,13 @@
 //!
 //! `query/runs` opens a reader, filters, sorts and takes twenty. Yardstick: the same question to a
 //! plain list in memory. `series/read` is a million points of one series. Yardsticks: as many
-//! points copied, and read from bytes that were never encoded.
+//! points copied, and read from bytes that were never encoded. `live/tail` is from the call that
+//! logs a step to its point in the hand of somebody who looks anew, with so many steps before it
+//! not yet sealed. Yardstick: the file of these rows read whole.
 
 mod common;
 
+use std::fs;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use criterion::Throughput;
 
 use common::Runs;
 use tracker::Query;
+use tracker::RunOptions;
 use tracker::SeriesQuery;
 use tracker::model::Point;
 
@@ -22,6 +26,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     runs(&mut criterion);
     series(&mut criterion);
+    live(&mut criterion);
     criterion.final_summary();
 }
 
@@ -137,6 +142,52 @@ fn series(criterion: &mut Criterion) {
     group.bench_function(BenchmarkId::new("yardstick-raw", steps), |bencher| {
         bencher.iter(|| decode(black_box(&bytes)));
     });
+    group.finish();
+}
+
+fn live(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("live");
+    group.measurement_time(Duration::from_secs(1));
+    let (names, losses) = (common::names(10), common::losses(10, 1_000));
+    let names = names.iter().map(String::as_str);
+    let rows: Vec<Vec<(&str, f64)>> = losses
+        .iter()
+        .map(|losses| names.clone().zip(losses.iter().copied()).collect())
+        .collect();
+    for unsealed in [100, 1_000, 10_000].map(|steps| common::size(steps, 10)) {
+        let (_folder, store) = common::store();
+        let run = store.start_run(RunOptions::default()).unwrap();
+        let mut steps = (0i64..).zip(rows.iter().cycle());
+        let mut log = || {
+            let (step, row) = steps.next().unwrap();
+            run.log(step, row).unwrap();
+            step
+        };
+        for _ in 0..unsealed {
+            log();
+        }
+        group.bench_function(BenchmarkId::new("tail", unsealed), |bencher| {
+            bencher.iter(|| {
+                let step = Some(log());
+                let range = SeriesQuery {
+                    from_step: step,
+                    ..SeriesQuery::default()
+                };
+                let reader = store.reader().unwrap();
+                let points = reader.series(run.id(), rows[0][0].0, &range).unwrap();
+                assert_eq!(points.last().map(|point| point.step), step);
+            });
+        });
+        group.bench_function(BenchmarkId::new("yardstick-file", unsealed), |bencher| {
+            bencher.iter(|| {
+                let files = common::files(&store.path().join("live"), ".seg");
+                files
+                    .iter()
+                    .map(|file| fs::read(file).unwrap().len())
+                    .sum::<usize>()
+            });
+        });
+    }
     group.finish();
 }
 

@@ -85,8 +85,13 @@ impl Noise {
     /// A loss at `progress` of a training, 0 to 1: it decays under 5 % of noise and was an `f32`.
     #[expect(clippy::cast_possible_truncation, reason = "trainings compute in f32")]
     pub(crate) fn loss(&mut self, metric: usize, progress: f64) -> f64 {
+        f64::from(self.exact_loss(metric, progress) as f32)
+    }
+
+    /// The same, computed in `f64`.
+    pub(crate) fn exact_loss(&mut self, metric: usize, progress: f64) -> f64 {
         let level = 0.1 * (metric % 10 + 1) as f64 + 2.5 / (1.0 + 100.0 * progress).sqrt();
-        f64::from((level * (1.0 + 0.05 * self.normal())) as f32)
+        level * (1.0 + 0.05 * self.normal())
     }
 }
 

@@ -310,7 +310,7 @@ impl Background {
         self.shared.sync_live()
     }
 
-    /// Ends both threads, after all that waits is sealed.
+    /// Ends the threads, after all that waits is sealed.
     pub(super) fn stop(&mut self) {
         let mut state = self.shared.seal_here(self.shared.lock());
         state.stopping = true;

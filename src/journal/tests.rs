@@ -1,6 +1,11 @@
 //! Writers and readers of real segments in a real folder.
 
 use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use super::files::Folders;
@@ -18,6 +23,9 @@ use super::whole::Whole;
 use super::writer::Options;
 use super::writer::Writer;
 use crate::error::Error;
+use crate::limits::RECORD_METRICS_MAX;
+use crate::limits::SEAL_QUEUE_BYTES_MAX;
+use crate::limits::SEGMENT_WIDE_BYTES_MAX;
 use crate::model::Name;
 use crate::model::ParamValue;
 use crate::model::Point;
@@ -27,6 +35,8 @@ use crate::model::Status;
 use crate::sys::Open;
 use crate::sys::RealSys;
 use crate::sys::Sys;
+use crate::sys::rig::Rig;
+use crate::sys::rig::RigSys;
 
 const RUN: RunId = RunId(0x0199_0000_0000_0000_1234_5678_9abc_def0);
 
@@ -334,4 +344,77 @@ fn a_run_that_another_process_is_adding_is_locked_and_what_it_left_is_no_hindran
     add().unwrap();
     assert_eq!(points(folders, "loss").len(), 1);
     assert!(folders.sys.stat(&other).is_err());
+}
+
+#[test]
+fn a_disk_that_does_not_keep_up_slows_the_caller_says_so_once_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // Columns reach this disk only when somebody opens the gate.
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let closed = Arc::clone(&gate);
+    let rig = Rig {
+        on_write: Some(Box::new(move |path| {
+            if path.extension().is_some_and(|ending| ending == "sealing") {
+                let (is_open, changed) = &*closed;
+                let is_open = is_open.lock().unwrap();
+                drop(changed.wait_while(is_open, |is_open| !*is_open).unwrap());
+            }
+        })),
+        ..Rig::default()
+    };
+    let folders = Folders::new(Arc::new(RigSys(Arc::new(rig))), dir.path());
+    folders.create().unwrap();
+    let names: Vec<String> = (0..RECORD_METRICS_MAX)
+        .map(|name| format!("m{name}"))
+        .collect();
+    let values: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 0.5)).collect();
+    let record_bytes = RECORD_METRICS_MAX * size_of::<f64>();
+    let steps = i64::try_from(SEAL_QUEUE_BYTES_MAX / record_bytes * 3 / 2).unwrap();
+    let mut writer = Writer::open(&folders, RUN, options(Role::Owner, Append::Mapped)).unwrap();
+    let logged = AtomicI64::new(0);
+    let bytes_of_rows = || {
+        let live = folders.list_live().unwrap();
+        let rows = live.iter().filter(|file| file.kind == LiveKind::Rows);
+        rows.filter_map(|file| RealSys.stat(&file.path).ok())
+            .map(|stat| stat.len)
+            .sum::<u64>()
+    };
+    // What may wait, the segment being filled, the next one, and the one that came on top.
+    let most = (SEAL_QUEUE_BYTES_MAX + 3 * SEGMENT_WIDE_BYTES_MAX) as u64;
+    thread::scope(|scope| {
+        let work = || {
+            for step in 0..steps {
+                writer.points(step, step, &values).unwrap();
+                logged.store(step + 1, Ordering::Relaxed);
+            }
+        };
+        let training = scope.spawn(work);
+        // Held up for longer than any single sleep, with all waiting that may.
+        let mut before = -1;
+        while before != logged.load(Ordering::Relaxed)
+            || bytes_of_rows() <= SEAL_QUEUE_BYTES_MAX as u64
+        {
+            before = logged.load(Ordering::Relaxed);
+            assert!(before < steps && bytes_of_rows() <= most);
+            thread::sleep(Duration::from_millis(500));
+        }
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        training.join().unwrap();
+    });
+    assert!(writer.slowed().is_some());
+    writer.close_for_good().unwrap();
+    assert_eq!(
+        points(&folders, "m0").len(),
+        usize::try_from(steps).unwrap()
+    );
+    let words = folders.list_live().unwrap().into_iter().flat_map(|file| {
+        let open = folders.sys.open(&file.path, Open::Read).unwrap();
+        Sealed::open(open.into(), &file.id)
+            .unwrap()
+            .events()
+            .unwrap()
+    });
+    let words = words.filter(|row| matches!(row.event, Event::Slowed(_)));
+    assert_eq!(words.count(), 1);
 }

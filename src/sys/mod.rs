@@ -7,6 +7,8 @@
 
 mod raw;
 mod real;
+#[cfg(test)]
+pub(crate) mod rig;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
