@@ -283,12 +283,9 @@ pub fn decode_ints(bytes: &[u8], rows: usize, out: &mut Vec<i64>) -> Result<(), 
             }
         }
         SAME => {
-            let mut value = bytes.i64()?;
-            let stride = bytes.i64()?;
-            for _ in 0..rows {
-                out.push(value);
-                value = value.wrapping_add(stride);
-            }
+            let (first, stride) = (bytes.i64()?, bytes.i64()?);
+            let rows = i64::try_from(rows).unwrap_or(0);
+            out.extend((0..rows).map(|row| first.wrapping_add(stride.wrapping_mul(row))));
         }
         PCO => {
             out.resize(start + rows, 0);

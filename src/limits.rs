@@ -22,7 +22,7 @@ pub const SEGMENT_BYTES_MIN: usize = 256 << 10;
 /// Segments double up to this.
 pub const SEGMENT_BYTES_MAX: usize = 4 << 20;
 /// Segments of a run that logs [`WIDE_METRICS`] metrics a step double up to this.
-pub const SEGMENT_WIDE_BYTES_MAX: usize = 16 << 20;
+pub const SEGMENT_WIDE_BYTES_MAX: usize = 8 << 20;
 /// From so many metrics a step a run is wide.
 pub const WIDE_METRICS: usize = 1_000;
 /// Largest segment or sealed file that is ever read whole.

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::TryLockError;
 
 use crate::blob::Blobs;
 use crate::blob::media_type;
@@ -196,7 +197,7 @@ impl Shared {
 
     #[inline]
     fn with<T>(&self, call: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = lock_soon(&self.writer);
         match writer.as_mut() {
             Some(writer) => call(writer),
             None => Err(Error::Ended(self.id)),
@@ -557,4 +558,21 @@ fn check_artifact_path(path: &str) -> Result<()> {
         return refuse("has an empty, `.` or `..` part");
     }
     Ok(())
+}
+
+/// Locks a mutex that others hold for a moment at a time.
+///
+/// Who sleeps in `lock` has to be woken up by who unlocks, with a system call as long as ten steps;
+/// who only gives way costs the others nothing.
+#[inline]
+fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    const TRIES: usize = 64;
+    for _ in 0..TRIES {
+        match mutex.try_lock() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,11 +5,15 @@
 //! training, for a caller may need its work next; the one that seals and syncs has a lower one.
 //! With every core busy that is a tenth of a core, too little from 3 M points/s: once a segment
 //! fills before the last is sealed, a thread of the training's priority seals too, until none came
-//! for a second. At most 16 MiB are sealed at once, which bounds memory.
+//! for a second. At most 8 MiB are sealed at once, which bounds memory.
 //!
 //! At most 64 MiB wait to be sealed: from half of that each 32 KiB logged sleeps a little, so that
 //! no single call waits long, and only at the full bound a caller waits until there is room. Who
 //! waits for all to be sealed (`sync`, the end) seals too: the lower priority would hold it up.
+//!
+//! The lock that they share with the caller is held for moments only, and by nobody who wakes up
+//! another, makes a system call or frees memory: whoever has to give up the core in between makes
+//! the caller wait for milliseconds.
 //!
 //! Rows of a full segment are never synced: as columns a quarter of the bytes goes to the disk.
 
@@ -30,6 +34,7 @@ use std::time::Duration;
 
 use super::files::Folders;
 use super::files::SegmentId;
+use super::maker::Maker;
 use super::record::Role;
 use super::seal::Sealer;
 use super::segment::Append;
@@ -107,16 +112,12 @@ struct State {
     /// The sealer alone does not keep up.
     in_a_hurry: bool,
     live: Live,
-    asked: Option<(SegmentId, usize)>,
-    making: bool,
-    ready: Option<Segment>,
     stopping: bool,
 }
 
 #[derive(Debug)]
 struct Shared {
     folders: Folders,
-    append: Append,
     clock: Clock,
     sync_interval: Duration,
     state: Mutex<State>,
@@ -132,10 +133,11 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Background {
     shared: Arc<Shared>,
+    append: Append,
     sealer: Option<JoinHandle<()>>,
     /// Seals when the sealer's priority is too low to keep up.
     hurrier: Option<JoinHandle<()>>,
-    maker: Option<JoinHandle<()>>,
+    maker: Option<Maker>,
 }
 
 impl Background {
@@ -154,14 +156,10 @@ impl Background {
             sealers: Vec::new(),
             in_a_hurry: false,
             live: Live::new(live),
-            asked: None,
-            making: false,
-            ready: None,
             stopping: false,
         };
         let shared = Arc::new(Shared {
             folders: folders.clone(),
-            append: options.append,
             clock,
             sync_interval: options.sync_interval,
             state: Mutex::new(state),
@@ -172,6 +170,7 @@ impl Background {
         });
         let mut background = Self {
             shared,
+            append: options.append,
             sealer: None,
             hurrier: None,
             maker: None,
@@ -206,21 +205,18 @@ impl Background {
         if self.sealer.is_none() {
             return;
         }
-        self.shared.lock().asked = Some((id, capacity));
         if self.maker.is_none() {
-            self.maker = self.spawn(&format!("make {}", id.run.short()), Shared::make_all);
+            let name = format!("make {}", id.run.short());
+            self.maker = Maker::start(&self.shared.folders, self.append, name);
         }
-        self.shared.changed.notify_all();
+        if let Some(maker) = &mut self.maker {
+            maker.ask(id, capacity);
+        }
     }
 
     /// Takes the next segment, if one was asked for; waits for one that is being made.
-    pub(super) fn take(&self, id: SegmentId) -> Option<Segment> {
-        let mut state = self.shared.lock();
-        state.asked = None;
-        while state.making {
-            state = self.shared.wait(state);
-        }
-        state.ready.take().filter(|segment| segment.id == id)
+    pub(super) fn take(&mut self) -> Option<Segment> {
+        self.maker.as_mut()?.take()
     }
 
     /// Hands over a full segment to be sealed, and the live one to be synced.
@@ -246,10 +242,11 @@ impl Background {
             self.hurrier = self.spawn(&format!("hurry {}", run.short()), Shared::seal_in_hurry);
         }
         let mut state = self.shared.lock();
-        state.live = Live::new(live);
+        let before_it = std::mem::replace(&mut state.live, Live::new(live));
         state.full.push_back(full);
         state.in_a_hurry |= before > 0 && self.hurrier.is_some();
-        drop(state); // not held while others wake up: they would wait for it, and then we for them
+        drop(state);
+        drop(before_it);
         self.shared.changed.notify_all();
         if before + bytes > SEAL_QUEUE_BYTES_MAX {
             self.shared.wait_for_room();
@@ -311,22 +308,23 @@ impl Background {
     }
 
     /// Ends the threads, after all that waits is sealed.
-    pub(super) fn stop(&mut self) {
+    ///
+    /// - returns: what may seal the rest
+    pub(super) fn stop(&mut self) -> Sealer {
         let mut state = self.shared.seal_here(self.shared.lock());
         state.stopping = true;
         drop(state);
         self.shared.changed.notify_all();
-        let threads = [self.maker.take(), self.sealer.take(), self.hurrier.take()];
-        for thread in threads.into_iter().flatten() {
-            let _ = thread.join(); // a panic there was ours; the rows stay for a later command
+        for thread in [self.sealer.take(), self.hurrier.take()] {
+            let _ = thread.map(JoinHandle::join); // a panic there was ours; the rows stay
         }
-        let unused = self.shared.lock().ready.take();
-        if let Some(unused) = unused {
+        if let Some(unused) = self.maker.take().and_then(Maker::stop) {
             let path = self.shared.folders.rows(&unused.id);
             drop(unused);
             let _ = self.shared.folders.sys.remove(&path); // a later command sweeps it up
         }
         let _ = self.drain(); // what fails stays as rows
+        self.shared.lock().sealers.pop().unwrap_or_default()
     }
 
     /// Lets go without touching anything: in a forked child all of it is the parent's.
@@ -388,27 +386,6 @@ impl Shared {
     fn note_slept(&self, us: i64) {
         self.slept_us
             .fetch_add(u64::try_from(us).unwrap_or(0), Ordering::Relaxed);
-    }
-
-    /// Makes segments as they are asked for.
-    fn make_all(&self) {
-        let mut state = self.lock();
-        loop {
-            if let Some((id, capacity)) = state.asked.take() {
-                state.making = true;
-                drop(state);
-                // A failure is the caller's to meet: it finds none and makes its own.
-                let made = Segment::create(&self.folders, id, capacity, self.append).ok();
-                state = self.lock();
-                state.ready = made;
-                state.making = false;
-                self.changed.notify_all();
-            } else if state.stopping {
-                return;
-            } else {
-                state = self.wait(state);
-            }
-        }
     }
 
     /// Seals full segments, and syncs the live one when there are none.
@@ -479,15 +456,21 @@ impl Shared {
         // A panic there would be ours; it must not leave the training waiting.
         let seal = || full.seal(&self.folders, &mut sealer).is_ok();
         let is_sealed = catch_unwind(AssertUnwindSafe(seal)).unwrap_or(false);
+        let mut unused = Vec::new();
         state = self.lock();
         state.sealing_bytes -= bytes;
+        if bytes > SEALING_BYTES_MAX / 2 {
+            unused = std::mem::take(&mut state.sealers); // none will be at work beside this one
+        }
         state.sealers.push(sealer);
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         if !is_sealed {
             state.failed.push(full);
         }
+        drop(state);
+        drop(unused);
         self.changed.notify_all();
-        state
+        self.lock()
     }
 }
 

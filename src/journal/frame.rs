@@ -101,14 +101,38 @@ pub fn body_at(bytes: &[u8], offset: usize, seed: Seed) -> Option<&[u8]> {
 /// Beyond a tail there is none: what follows is zero or torn. If there is one, the bytes before
 /// it were damaged.
 pub fn next_frame(bytes: &[u8], from: usize, seed: Seed) -> Option<usize> {
-    let mut at = from.next_multiple_of(RECORD_ALIGN_BYTES);
-    while let Some(word) = bytes.get(at..at + HEADER_BYTES) {
+    let (mut at, end) = (
+        from.next_multiple_of(RECORD_ALIGN_BYTES),
+        content_end(bytes),
+    );
+    while let Some(word) = bytes.get(at..at + HEADER_BYTES)
+        && at < end
+    {
         if word != [0; HEADER_BYTES] && body_at(bytes, at, seed).is_some() {
             return Some(at);
         }
         at += RECORD_ALIGN_BYTES;
     }
     None
+}
+
+/// Returns where the zeros begin that stand behind all else: most of a young segment is made ahead.
+pub fn content_end(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let (pages, rest) = bytes.as_chunks::<{ ZEROS.len() }>();
+    let last = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0);
+    let before_rest = bytes.len() - rest.len();
+    if let Some(at) = last(rest) {
+        return before_rest + at + 1;
+    }
+    let Some(page) = pages.iter().rposition(|page| *page != ZEROS) else {
+        return 0;
+    };
+    page * ZEROS.len()
+        + pages
+            .get(page)
+            .and_then(|page| last(page))
+            .map_or(0, |at| at + 1)
 }
 
 #[cfg(test)]
@@ -132,5 +156,22 @@ mod tests {
         ); // version 1
         let other = SegmentId { seq: 4, ..id };
         assert_ne!(Seed::of(&other).header(b"a").encode(), header);
+    }
+
+    #[test]
+    fn content_ends_behind_the_last_byte_that_is_not_zero() {
+        for len in [0, 1, 4095, 4096, 4097, 3 * 4096 + 5] {
+            let mut bytes = vec![0; len];
+            assert_eq!(content_end(&bytes), 0);
+            for at in [0, 1, len / 2, len.saturating_sub(1)] {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = 1;
+                    assert_eq!(
+                        content_end(&bytes),
+                        bytes.iter().rposition(|b| *b != 0).unwrap() + 1
+                    );
+                }
+            }
+        }
     }
 }

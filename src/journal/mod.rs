@@ -26,6 +26,7 @@
 mod background;
 pub mod files;
 pub mod frame;
+mod maker;
 pub mod record;
 pub mod rows;
 pub mod seal;

@@ -308,11 +308,7 @@ fn parse_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> R
     }
     let mut rows = parser.rows;
     rows.len = at as u64;
-    rows.clean = bytes
-        .get(at..)
-        .unwrap_or_default()
-        .iter()
-        .all(|byte| *byte == 0);
+    rows.clean = frame::content_end(bytes) <= at;
     let told = (rows.metrics.len(), rows.groups.len());
     rows.groups.retain(|group| !group.rows.is_empty());
     rows.drop_unused_metrics();

@@ -16,7 +16,6 @@ use super::record::Event;
 use super::record::Role;
 use super::rows;
 use super::seal;
-use super::seal::Sealer;
 use super::segment;
 use super::segment::Segment;
 use crate::codec::Malformed;
@@ -449,12 +448,13 @@ impl Writer {
             ..self.id
         };
         let capacity = self.next_capacity(needed);
-        let segment = match self.background.take(id) {
+        let segment = match self.background.take() {
             Some(segment) if segment.fits(needed) => segment,
             other => {
                 if let Some(small) = other {
+                    let path = self.folders.rows(&small.id);
                     drop(small);
-                    self.folders.sys.remove(&self.folders.rows(&id))?;
+                    self.folders.sys.remove(&path)?;
                 }
                 Segment::create(&self.folders, id, capacity, self.options.append)?
             }
@@ -524,10 +524,10 @@ impl Writer {
         let Some(segment) = self.segment.take() else {
             return Ok(false);
         };
-        self.background.stop();
+        let mut sealer = self.background.stop();
         let file = segment.into_file();
-        match Sealer::default().seal(&self.folders, &self.id, &*file) {
-            Ok(sealed) => Ok(sealed || self.id.seq > self.first_seq),
+        match sealer.seal(&self.folders, &self.id, &*file) {
+            Ok(made) => Ok(made || self.id.seq > self.first_seq),
             Err(Error::Io { .. }) => file.sync().map(|()| false),
             Err(error) => Err(error),
         }
