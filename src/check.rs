@@ -264,7 +264,7 @@ impl Walk<'_> {
 
     fn rows(&mut self, folders: &Folders, id: &SegmentId, path: &Path) -> Result<()> {
         let file = folders.sys.open(path, Open::Read)?;
-        let rows = rows::read(&*file, id)?;
+        let rows = rows::read_left(&*file, id, &*folders.sys)?;
         self.report.segments += 1;
         self.report.points += rows
             .groups

@@ -188,9 +188,11 @@ impl Store {
     pub fn create_with(sys: SharedSys, path: &Path, options: StoreOptions) -> Result<Self> {
         match Self::open_with(Arc::clone(&sys), path, options) {
             Err(Error::NotAStore(_)) => {}
+            // Its maker died, or the disk was full: nothing was ever in it.
+            Err(Error::Corrupt(_)) if is_unborn(&sys, path) => {}
             opened => return opened,
         }
-        sys.create_dir(path).map_err(|error| match error {
+        sys::make_dir(&*sys, path).map_err(|error| match error {
             Error::Io { ref source, .. } if is_file_there(source) => {
                 Error::NotAStore(path.to_owned())
             }
@@ -218,7 +220,8 @@ impl Store {
             }
             // Another process was faster; its line is read below.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                if read_format(&sys, &format)?.is_empty() {
+                let there = read_format(&sys, &format)?;
+                if parse_format(&there, &format).is_err() && is_unborn(&sys, path) {
                     sys::write_whole(&*sys, &format, line.as_bytes())?;
                 }
             }
@@ -525,6 +528,19 @@ fn is_file_there(error: &std::io::Error) -> bool {
 }
 
 /// Reads the line; waits a moment for one that is being written.
+/// Whether a folder was to become a store and holds nothing yet.
+fn is_unborn(sys: &SharedSys, path: &Path) -> bool {
+    ["live", "journal", "blobs", "index.redb"]
+        .iter()
+        .all(|name| {
+            let there = path.join(name);
+            match sys.list(&there) {
+                Ok(entries) => entries.is_empty(),
+                Err(error) => error.is_missing(),
+            }
+        })
+}
+
 fn read_format(sys: &SharedSys, path: &Path) -> Result<String> {
     const LINE_BYTES_MAX: u64 = 4_096;
     let mut line = String::new();

@@ -318,7 +318,7 @@ impl Gather<'_> {
                 let rows = if live.len() < OPEN_MAX {
                     LiveRows::Open(open)
                 } else {
-                    LiveRows::Read(rows::read(&*open, &file.id))
+                    LiveRows::Read(rows::read_left(&*open, &file.id, &*folders.sys))
                 };
                 live.push(Live {
                     id: file.id,
@@ -448,7 +448,7 @@ impl Gather<'_> {
         let rows = match rows {
             _ if shadowed && matches!(liveness, None | Some(Liveness::Gone)) => return,
             _ if shadowed => Ok(Rows::default()),
-            LiveRows::Open(file) => rows::read(&*file, &id),
+            LiveRows::Open(file) => rows::read_left(&*file, &id, &*self.folder.folders.sys),
             LiveRows::Read(rows) => rows,
         };
         let rows = match rows {

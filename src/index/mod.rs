@@ -32,6 +32,7 @@ mod columns;
 mod quiet;
 mod read;
 mod rows;
+mod storage;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -81,10 +82,12 @@ use crate::error::Result;
 use crate::limits::INDEX_CACHE_BYTES;
 use crate::limits::INDEX_WAIT_MS;
 use crate::sys;
+use crate::sys::Open;
 use crate::sys::SharedSys;
 use quiet::Failure;
 use quiet::Quiet;
 use quiet::caught;
+use storage::Storage;
 
 /// Most passes of compaction; each moves pages forward, and two or three leave nothing to move.
 const COMPACT_PASSES_MAX: usize = 8;
@@ -171,7 +174,8 @@ impl Index {
     fn open_snapshot(&self) -> Result<Opened> {
         let quiet = Quiet::enter();
         let opened = caught(&self.path, || {
-            let db = match builder().open_read_only(&self.path) {
+            let storage = self.storage(Open::Read)?;
+            let db = match builder().open_read_only_with_backend(storage) {
                 Err(redb::DatabaseError::RepairAborted) => return Ok(Opened::NeedsMending),
                 Err(redb::DatabaseError::UpgradeRequired(version)) => {
                     let why = format!("it has format {version} of an older redb");
@@ -197,6 +201,16 @@ impl Index {
         }
     }
 
+    fn storage(&self, how: Open) -> Result<Storage, Failure> {
+        Storage::open(&*self.sys, &self.path, how)
+    }
+
+    /// Opens the file, which is there, to write.
+    fn open(&self) -> Result<Database, Failure> {
+        let storage = self.storage(Open::Write)?;
+        Ok(builder().create_with_backend(storage)?)
+    }
+
     /// Opens it to write and closes it: redb then mends what a dead writer left.
     ///
     /// # Errors
@@ -204,7 +218,7 @@ impl Index {
     pub fn mend(&self) -> Result<()> {
         let _quiet = Quiet::enter();
         caught(&self.path, || {
-            let db = builder().open(&self.path)?;
+            let db = self.open()?;
             Ok(db.close()?)
         })
     }
@@ -216,7 +230,7 @@ impl Index {
     pub fn verify(&self) -> Result<()> {
         let _quiet = Quiet::enter();
         caught(&self.path, || {
-            let mut db = builder().open(&self.path)?;
+            let mut db = self.open()?;
             let intact = db.check_integrity()?;
             db.close()?;
             if intact {
@@ -240,7 +254,8 @@ impl Index {
             return Err(Error::Locked { what: "index" });
         }
         let _quiet = Quiet::enter();
-        let db = caught(&self.path, || Ok(builder().create(&self.path)?))?;
+        let storage = self.storage(Open::Ensure);
+        let db = caught(&self.path, || Ok(builder().create_with_backend(storage?)?))?;
         let result = self.transact(&db, fill);
         let closed = caught(&self.path, || Ok(db.close()?));
         let value = result?;
@@ -380,7 +395,7 @@ impl Rebuild<'_> {
         beside.write(|_| Ok(()))?; // an index of an empty journal is a file, too
         let quiet = Quiet::enter();
         caught(&beside.path, || {
-            let mut db = builder().open(&beside.path)?;
+            let mut db = beside.open()?;
             for _ in 0..COMPACT_PASSES_MAX {
                 if !db.compact()? {
                     break;

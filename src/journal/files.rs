@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::model::RunId;
 use crate::model::WriterId;
+use crate::sys;
 use crate::sys::SharedSys;
 
 /// Says which segment: of which run, of which writer, its how-manieth from 0.
@@ -215,7 +216,7 @@ impl Folders {
         let to = self.settled(id);
         match self.sys.rename(&self.sealed(id), &to) {
             Err(error) if error.is_missing() => {
-                self.sys.create_dir(&self.folder(id))?;
+                sys::make_dir(&*self.sys, &self.folder(id))?;
                 self.sys.rename(&self.sealed(id), &to)
             }
             renamed => renamed,

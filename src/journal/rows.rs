@@ -14,6 +14,7 @@ use super::record::Event;
 use super::record::Record;
 use super::segment;
 use crate::error::Damage;
+use crate::error::Error;
 use crate::error::Result;
 use crate::limits::CHUNK_ROWS_MAX;
 use crate::limits::SEGMENT_READ_BYTES_MAX;
@@ -24,6 +25,10 @@ use crate::model::Stamp;
 use crate::model::Summary;
 use crate::sys;
 use crate::sys::File;
+use crate::sys::Sys;
+
+/// The tag under which a run says that a power cut tore what it logged last.
+pub const TORN_TAG: &str = "tracker.torn";
 
 /// An event and its place among the records of its segment.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +127,38 @@ impl Rows {
     /// Whether nothing was logged.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.events.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Takes the damage for what a power cut left of rows that were not synced, and says so in the
+    /// run: the gaps, not the records behind them, are what is missing.
+    pub fn forgive(&mut self) {
+        let gaps = std::mem::take(&mut self.damage);
+        let Some(first) = gaps.first() else {
+            return;
+        };
+        let of_groups = self.groups.iter().filter_map(|group| group.rows.last());
+        let of_events = self.events.iter().map(|event| &event.row);
+        let row = of_groups
+            .chain(of_events)
+            .max()
+            .map_or(0, |row| row.saturating_add(1));
+        let time_us = self.events.first().map_or(0, |event| event.time_us);
+        let places = if gaps.len() == 1 { "place" } else { "places" };
+        let value = format!(
+            "when the machine went down, what was logged last was not all on the disk: {} {places} \
+             from byte {} of {}",
+            gaps.len(),
+            first.offset,
+            first.path.file_name().unwrap_or_default().to_string_lossy()
+        );
+        if let Ok(key) = Name::new("tag", TORN_TAG) {
+            let event = Event::Tag { key, value };
+            self.events.push(EventRow {
+                row,
+                time_us,
+                event,
+            });
+        }
     }
 
     /// Forgets metrics that were told and never logged: their writer died in between.
@@ -229,6 +266,21 @@ impl Spare {
 /// As [`read_into`].
 pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
     read_into(file, id, &mut Spare::default())
+}
+
+/// Reads a segment file as a power cut may have left it: see [`Rows::forgive`].
+///
+/// # Errors
+/// As [`read_into`].
+pub fn read_left(file: &dyn File, id: &SegmentId, sys: &dyn Sys) -> Result<Rows> {
+    match read(file, id) {
+        Ok(mut rows) if !rows.damage.is_empty() && segment::predates_boot(file, sys) => {
+            rows.forgive();
+            Ok(rows)
+        }
+        Err(Error::Corrupt(_)) if segment::predates_boot(file, sys) => Ok(Rows::default()),
+        read => read,
+    }
 }
 
 /// Reads a segment file into memory that is there.

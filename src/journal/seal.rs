@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::files::Folders;
 use super::files::SegmentId;
 use super::rows;
+use super::rows::Rows;
 use super::rows::Spare;
 use super::sealed::Encoder;
 use super::sealed::Sealed;
@@ -34,11 +35,21 @@ impl Sealer {
     /// `Error::Corrupt` if the rows are damaged: they stay for `check` to speak of. `Error::Io`,
     /// with the rows still there.
     pub fn seal(&mut self, folders: &Folders, id: &SegmentId, file: &dyn File) -> Result<bool> {
-        let sys = &*folders.sys;
         let mut rows = rows::read_into(file, id, &mut self.spare)?;
-        if let Some(damage) = rows.damage.pop() {
-            return Err(damage.into());
+        match rows.damage.pop() {
+            Some(damage) => Err(damage.into()),
+            None => self.seal_rows(folders, id, file, rows),
         }
+    }
+
+    fn seal_rows(
+        &mut self,
+        folders: &Folders,
+        id: &SegmentId,
+        file: &dyn File,
+        rows: Rows,
+    ) -> Result<bool> {
+        let sys = &*folders.sys;
         if rows.is_empty() {
             sys.remove(&folders.rows(id))?;
             return Ok(false);
@@ -106,9 +117,28 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     }
     match Sealer::default().seal(folders, id, &*file) {
         Ok(_) => Ok(Recovered::Sealed),
+        Err(Error::Corrupt(_)) if segment::predates_boot(&*file, &*folders.sys) => {
+            seal_torn(folders, id, &*file)
+        }
         Err(Error::Corrupt(damage)) => Ok(Recovered::Damaged(*damage)),
         Err(error) => Err(error),
     }
+}
+
+/// Seals what a power cut left. Rows without a header were never synced; they are put aside, in
+/// case that it was no power cut.
+fn seal_torn(folders: &Folders, id: &SegmentId, file: &dyn File) -> Result<Recovered> {
+    let mut rows = match rows::read(file, id) {
+        Err(Error::Corrupt(_)) => {
+            let path = folders.rows(id);
+            folders.sys.rename(&path, &path.with_extension("torn"))?;
+            return Ok(Recovered::Gone);
+        }
+        rows => rows?,
+    };
+    rows.forgive();
+    Sealer::default().seal_rows(folders, id, file, rows)?;
+    Ok(Recovered::Sealed)
 }
 
 /// Whether a sealed file stands there whole. One that was damaged since is made again from its

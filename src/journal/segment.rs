@@ -5,6 +5,7 @@
 //! error when the segment is made and not a signal in somebody's training. Where a file system
 //! cannot promise that (network, FUSE, copy-on-write), and for short commands, records are written.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::error::Result;
 use crate::sys::File;
 use crate::sys::Map;
 use crate::sys::Open;
+use crate::sys::Sys;
 
 /// Bytes of a segment's header.
 pub const HEADER_BYTES: usize = 64;
@@ -53,9 +55,15 @@ pub fn header(id: &SegmentId, inode: u64) -> [u8; HEADER_BYTES] {
 pub fn is_at_home(file: &dyn File) -> Result<bool> {
     let mut header = [0; HEADER_BYTES];
     let read = file.read_at(&mut header, 0)?;
-    // What has no header yet is nobody's copy.
-    let is_told = read == HEADER_BYTES && header.starts_with(&MAGIC);
+    // What has no whole header is nobody's copy: it was just made, or a power cut tore it.
+    let is_told = read == HEADER_BYTES && header.starts_with(&MAGIC) && is_whole(&header);
     Ok(!is_told || inode_of(&header) == file.stat()?.inode)
+}
+
+fn is_whole(header: &[u8]) -> bool {
+    header
+        .split_last_chunk()
+        .is_some_and(|(fields, crc)| u32::from_le_bytes(*crc) == crc32c::crc32c(fields))
 }
 
 fn inode_of(header: &[u8]) -> u64 {
@@ -145,6 +153,17 @@ pub struct Segment {
     capacity: usize,
 }
 
+/// Whether a file of rows was last changed before the machine was started.
+///
+/// Then its end may be torn in any way, for a disk writes what was not synced in any order: gaps
+/// between records are what the power cut left there, and no damage. By the time of the file, not
+/// by what stands in it, which may be torn itself.
+pub fn predates_boot(file: &dyn File, sys: &dyn Sys) -> bool {
+    let changed_us = file.stat().map(|stat| stat.modified_ns / 1_000);
+    sys.boot_us()
+        .is_some_and(|boot_us| changed_us.is_ok_and(|changed_us| changed_us < boot_us))
+}
+
 /// Whether a segment is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
@@ -188,7 +207,15 @@ impl Segment {
     ) -> Result<Self> {
         let path = folders.rows(&id);
         let made = path.with_extension("new");
-        let file: Arc<dyn File> = folders.sys.open(&made, Open::New)?.into();
+        let file: Arc<dyn File> = match folders.sys.open(&made, Open::New) {
+            // Ours, of a try that failed and could not be cleared up: nobody else has this name.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+                folders.sys.remove(&made)?;
+                folders.sys.open(&made, Open::New)?
+            }
+            opened => opened?,
+        }
+        .into();
         let created = Self::prepare(folders, id, file, capacity, append);
         if created.is_err() {
             let _ = folders.sys.remove(&made); // best effort: the error that is returned says more

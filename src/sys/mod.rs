@@ -153,6 +153,9 @@ pub trait Sys: Debug + Send + Sync + 'static {
     /// Returns what tells this process from others, now and later.
     fn process(&self) -> Process;
 
+    /// Returns when the machine was started, in microseconds since 1970; none if nobody tells.
+    fn boot_us(&self) -> Option<i64>;
+
     /// Tells whether the process lives; none if it cannot be told from here.
     fn is_alive(&self, process: &Process) -> Option<bool>;
 
@@ -310,6 +313,30 @@ pub fn write_whole(sys: &dyn Sys, path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = sys.remove(&beside); // best effort: the error that is returned says more
     }
     written
+}
+
+/// Creates a folder and those above it, so that they survive a power cut with what is in them.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn make_dir(sys: &dyn Sys, path: &Path) -> Result<()> {
+    let is_missing = |folder: &&Path| sys.stat(folder).is_err_and(|error| error.is_missing());
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    sys.create_dir(path)?;
+    for parent in missing.iter().filter_map(|folder| folder.parent()) {
+        let here = Path::new(".");
+        let parent = if parent.as_os_str().is_empty() {
+            here
+        } else {
+            parent
+        };
+        match sys.sync_dir(parent) {
+            // A folder of the user's where one may make folders and not look.
+            Err(error) if error.is_read_only() => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Appends text to a path's last name.

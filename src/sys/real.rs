@@ -207,6 +207,12 @@ impl Sys for RealSys {
         }
     }
 
+    fn boot_us(&self) -> Option<i64> {
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "));
+        seconds?.trim().parse::<i64>().ok()?.checked_mul(1_000_000)
+    }
+
     fn is_alive(&self, process: &Process) -> Option<bool> {
         let here = self.process();
         if here.host != process.host || here.boot_id.is_empty() {

@@ -97,6 +97,9 @@ impl Sys for RigSys {
     fn process(&self) -> Process {
         RealSys.process()
     }
+    fn boot_us(&self) -> Option<i64> {
+        RealSys.boot_us()
+    }
     fn is_alive(&self, process: &Process) -> Option<bool> {
         RealSys.is_alive(process)
     }

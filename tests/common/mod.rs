@@ -4,6 +4,8 @@
 //! The property test, the fuzzer and named tests of what they found share it. Runs have fixed ids,
 //! metrics and keys come from small sets, so that operations meet each other.
 
+#[cfg(unix)]
+pub(crate) mod disk;
 pub(crate) mod model;
 pub(crate) mod op;
 #[cfg(unix)]
