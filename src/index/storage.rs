@@ -1,7 +1,6 @@
 //! The file of the index as redb sees it: bytes go through [`Sys`], like all that reaches the disk;
 //! only the locks are redb's own.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
@@ -28,10 +27,7 @@ impl Storage {
     /// - `how`: [`Open::Read`], [`Open::Write`], or [`Open::Ensure`] to make it if it is missing
     pub(super) fn open(sys: &dyn Sys, path: &Path, how: Open) -> Result<Self, Failure> {
         let file = sys.open(path, how)?;
-        let write = how != Open::Read;
-        let locked = OpenOptions::new().read(true).write(write).open(path);
-        let locked = locked.map_err(|source| Error::io("open to lock", path, source))?;
-        let locks = FileBackend::new(locked)?;
+        let locks = FileBackend::new(sys.open_to_lock(path, how != Open::Read)?)?;
         Ok(Self { file, locks })
     }
 }

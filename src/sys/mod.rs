@@ -92,6 +92,17 @@ pub trait Sys: Debug + Send + Sync + 'static {
     /// [`Error::Io`], with `is_missing` where the file has to exist and does not.
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
 
+    /// Opens a file that exists for a library that brings locks of its own; bytes go through
+    /// [`Self::open`].
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn open_to_lock(&self, path: &Path, write: bool) -> Result<std::fs::File> {
+        let mut options = std::fs::OpenOptions::new();
+        let opened = options.read(true).write(write).open(path);
+        opened.map_err(|source| Error::io("open to lock", path, source))
+    }
+
     /// Creates a folder and those above it; one that exists is fine.
     ///
     /// # Errors
