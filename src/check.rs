@@ -2,8 +2,8 @@
 //!
 //! Nothing is changed: damage is data here, the same that an error would carry. A file that cannot
 //! be read at all is damage as well, and no reason to stop: all others are still to be looked at.
-//! What a damage takes with it is told by what stands around it ([`remains`](crate::journal::remains)),
-//! and by the index where only that still knows.
+//! What a damage takes with it is told by what stands around it
+//! ([`remains`](crate::journal::remains)), and by the index where only that still knows.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

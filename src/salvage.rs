@@ -4,8 +4,10 @@
 //! own checksum is right is written again as columns of the same run, writer and number
 //! ([`remains`](crate::journal::remains)); so a point is there once, at its place, however it came.
 //! What the file has lost is taken from the index where that still has it (`fold::regain`): all
-//! points of a segment or, if they are more than the file gives, some. The other way round no index
-//! is needed: the new store's is folded from its own journal.
+//! points of a segment or, if they are more than the file gives, some. An index that cannot be read
+//! where it is, because its writer was killed, the store was copied or has lost its id, is copied
+//! beside the new store, mended and verified there, and removed at the end. No index is needed: the
+//! new store's is folded from its own journal.
 //!
 //! Of a segment that is there twice (rows and columns, `live/` and `journal/`) a whole file is
 //! taken, else the one that has most. Two damaged ones are not woven together: who damaged both in
@@ -59,6 +61,9 @@ use crate::model::RunId;
 use crate::query::Source;
 use crate::sys::File;
 use crate::sys::Open;
+
+/// Bytes of the index that are copied at once.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// What was copied, and what was lost.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +147,10 @@ pub(crate) fn salvage(
         work.copy_remains(&id)?;
     }
     work.snapshot = None;
+    match from.folders.sys.remove(&work.copied_index()) {
+        Err(error) if !error.is_missing() => return Err(error),
+        _ => {}
+    }
     let mut found = BTreeSet::new();
     for listed in blobs {
         found.insert(listed.blob);
@@ -217,16 +226,58 @@ impl Work<'_> {
         }
     }
 
-    /// Opens the index, if it answers, and adds the segments that only it knows.
+    /// Opens the index, if there is one that answers, and adds the segments that only it knows.
     fn open_index(&mut self, ids: &mut BTreeSet<SegmentId>) {
-        let opened = check::read_patiently(&self.from.index);
-        let Ok(Opened::Reader(snapshot)) = opened else {
-            return; // missing, damaged, of another place: the journal is the truth
+        let opened = match check::read_patiently(&self.from.index) {
+            Ok(Opened::Missing) => return,
+            Ok(Opened::Reader(snapshot)) => Ok(snapshot),
+            _ => self.copy_index(),
         };
-        if let Ok(indexed) = check::indexed(&snapshot) {
-            ids.extend(indexed.into_keys());
-            self.snapshot = Some(snapshot);
+        let opened = opened.and_then(|snapshot| Ok((check::indexed(&snapshot)?, snapshot)));
+        match opened {
+            Ok((indexed, snapshot)) => {
+                ids.extend(indexed.into_keys());
+                self.snapshot = Some(snapshot);
+            }
+            Err(error) => {
+                let warning = format!("the index is of no help: {error}");
+                self.report.warnings.push(warning);
+            }
         }
+    }
+
+    /// Opens a copy of the index, sound in itself.
+    fn copy_index(&self) -> Result<Box<Snapshot>> {
+        let sys = &self.from.folders.sys;
+        let path = self.copied_index();
+        let from = sys.open(self.from.index.path(), Open::Read)?;
+        let to = sys.open(&path, Open::New)?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut offset = 0;
+        loop {
+            let read = from.read_at(&mut buffer, offset)?;
+            let bytes = buffer.get(..read).unwrap_or_default();
+            if bytes.is_empty() {
+                break;
+            }
+            to.write_at(bytes, offset)?;
+            offset += read as u64;
+        }
+        drop(to);
+        let index = self.from.index.copied_to(path);
+        index.mend()?;
+        index.verify()?;
+        let why = match check::read_patiently(&index)? {
+            Opened::Reader(snapshot) => return Ok(snapshot),
+            Opened::Foreign(why) | Opened::Damaged(why) => why,
+            Opened::Missing => "nothing was ever put in".to_owned(),
+            Opened::NeedsMending | Opened::Busy => "it does not answer".to_owned(),
+        };
+        Err(Damage::new(self.from.index.path(), 0, "index", why).into())
+    }
+
+    fn copied_index(&self) -> PathBuf {
+        self.to.path.join("index.copy")
     }
 
     fn len(&self, id: &SegmentId) -> u64 {

@@ -491,7 +491,6 @@ impl Store {
         }
         let (from, to) = (absolute(from)?, absolute(to)?);
         want_new_folder(&*sys, &from, &to)?;
-        // Without its id nothing tells whether the index is of this store: it is not asked.
         let source = source_at(&sys, &from, told.as_deref().unwrap_or_default());
         let folders = Folders::new(Arc::clone(&sys), &to);
         folders.create()?;

@@ -200,6 +200,7 @@ impl Subject {
         assert!(missing.is_subset(&lost_blobs), "{what}: {check:?}");
         assert_eq!(check.damage.len(), missing.len(), "{what}: {check:?}");
         assert!(check.strays.is_empty(), "{what}: {:?}", check.strays);
+        assert!(!to.path().join("index.copy").exists());
         let facts = Facts::of(to.path());
         self.right.hold(&facts, &lost, what);
         let points = facts.points.values().map(Vec::len).sum::<usize>();
@@ -500,6 +501,12 @@ fn of_a_damaged_segment_is_lost_what_is_named() {
         overwrite(file, &bytes);
     }
     let lossless = subject.salvage("all damaged").facts;
+    assert!(lossless.points == subject.right.points);
+    // An index that was copied, of a store that does not know its id, is as good.
+    fs::copy(&index, &aside).unwrap();
+    fs::rename(&aside, &index).unwrap();
+    fs::remove_file(subject.path.join("format")).unwrap();
+    let lossless = subject.salvage("all damaged, in a copy").facts;
     assert!(lossless.points == subject.right.points);
     fs::remove_file(&index).unwrap();
     subject.salvage("all damaged, no index");

@@ -72,7 +72,7 @@ nothing was lost
         text(output.stdout),
         str![[r#"
 WHAT   FILE[..]AT BYTE  WHY                    RUNS      TOUCHES
-chunk  journal/[..].sealed  [..]  the checksum is wrong  [..]  3,000 points of loss at steps 0 to 2999
+chunk  journal/[..]  the checksum is wrong  [..]  3,000 points of loss at steps 0 to 2999
 
 "#]]
     );
@@ -155,7 +155,7 @@ hint: its journal is there, its file `format` is not; [..]
         said,
         str![[r#"
 copied 2 runs in 4 segments with 6,006 points, and 1 blob, [..] in all, to [..]saved
-warning: the new store has an id of its own: cannot open [..]format: No such file or directory (os error 2)
+warning: the new store has an id of its own: cannot open [..]format: No such file [..]
 nothing was lost
 
 "#]]
