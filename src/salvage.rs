@@ -2,7 +2,7 @@
 //!
 //! A sealed file that is whole is copied as it is, under its name. Of a damaged one each part whose
 //! own checksum is right is written again as columns of the same run, writer and number
-//! ([`remains`](crate::journal::remains)); so a point is there once, at its place, however it came.
+//! ([`remains`]); so a point is there once, at its place, however it came.
 //! What the file has lost is taken from the index where that still has it (`fold::regain`): all
 //! points of a segment or, if they are more than the file gives, some. An index that cannot be read
 //! where it is, because its writer was killed, the store was copied or has lost its id, is copied

@@ -60,6 +60,9 @@ fn start(store: &Store, number: u8) -> RunWriter {
     store.start_run(options).unwrap()
 }
 
+/// A tag that each run sets first, as facts tell it.
+const REPLACED: &str = "tag (\"team\", \"blue\")";
+
 /// Logs some of everything.
 ///
 /// - `rows`: more than 4,096 make several chunks of a metric
@@ -230,7 +233,7 @@ fn blobs(faults: &[Fault]) -> impl Iterator<Item = String> {
 type Bits = (i64, i64, u64);
 
 /// All that a store tells, piece by piece.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default, PartialEq)]
 struct Facts {
     /// Points as step, time and bits, as they are read.
     points: BTreeMap<(RunId, String), Vec<Bits>>,
@@ -324,7 +327,13 @@ impl Facts {
                 "{what}: {missing} of {lost:?}"
             );
         }
-        assert!(found.said.is_subset(&self.said), "{what}: {found:?}");
+        // What was replaced by a record that is lost is said again.
+        let mut made_up = found.said.difference(&self.said);
+        assert!(
+            made_up.all(|(_, text)| text == REPLACED),
+            "{what}: made up {:?}",
+            found.said
+        );
         let of_events = |fault: &Fault| fault.touched == Touched::Events || is_vague(&fault);
         for (run, text) in self.said.difference(&found.said) {
             assert!(
@@ -334,10 +343,7 @@ impl Facts {
         }
         for (run, state) in &self.runs {
             let is_same = found.runs.get(run) == Some(state);
-            assert!(
-                is_same || of(run).next().is_some(),
-                "{what}: {run} {found:?}"
-            );
+            assert!(is_same || of(run).next().is_some(), "{what}: {run}");
         }
         for artifact in self.whole.difference(&found.whole) {
             let (run, _) = artifact;
@@ -473,11 +479,11 @@ fn of_a_damaged_segment_is_lost_what_is_named() {
                         "{what}"
                     );
                     let is_warned = report.warnings.iter().any(|text| text.contains("behind"));
+                    let is_told = told.count() > 0 || is_warned;
+                    // Zeros that fill a record up to a multiple of 8 say nothing and guard nothing.
+                    let is_nothing = is_rows(&file) && facts == subject.right;
                     let is_cut = is_rows(&file) && what.contains("cut");
-                    assert!(
-                        told.count() > 0 || is_warned || is_cut,
-                        "{what}: {report:?}"
-                    );
+                    assert!(is_told || is_nothing || is_cut, "{what}: {report:?}");
                     assert!(!is_warned || is_rows(&file));
                     others.hold_at_least(&facts, what);
                     if !with_index {
@@ -520,7 +526,7 @@ impl Facts {
             let all = points.iter().all(|point| found.any(|other| other == point));
             assert!(all, "{what}: {key:?} lacks points of another file");
         }
-        assert!(self.said.is_subset(&found.said), "{what}: {found:?}");
+        assert!(self.said.is_subset(&found.said), "{what}: {:?}", found.said);
     }
 }
 
@@ -629,17 +635,17 @@ fn beside_a_living_writer_what_it_wrote_is_copied_and_the_rest_may_follow() {
     assert_eq!(report.live, [id(1)]);
     assert_eq!((report.lost, report.rewritten), (vec![], 0));
     let so_far = Facts::of(&path);
-    assert_eq!(Facts::of(&to), so_far);
+    assert!(Facts::of(&to) == so_far);
     log_some(&run, 40);
     run.finish(Status::Completed, None, None).unwrap();
-    assert_eq!(Facts::of(&to).points, so_far.points);
+    assert!(Facts::of(&to).points == so_far.points);
     store.rebuild(&mut |_, _| {}).unwrap();
     // The ended run arrives, as with any copy.
     let sealed = files(&path.join("journal")).remove(0);
     let there = to.join(sealed.strip_prefix(&path).unwrap());
     fs::create_dir_all(there.parent().unwrap()).unwrap();
     fs::copy(&sealed, &there).unwrap();
-    assert_eq!(Facts::of(&to), Facts::of(&path));
+    assert!(Facts::of(&to) == Facts::of(&path));
 }
 
 #[test]
