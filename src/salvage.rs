@@ -510,7 +510,15 @@ impl Work<'_> {
         let folders = self.to.folders;
         let bytes = match live {
             Some(file) => remains::copy_rows(folders, id, &*file, rows.len)?,
-            None => remains::write(folders, id, &rows, &mut self.encoder)?,
+            None => match remains::write(folders, id, &rows, &mut self.encoder) {
+                // Checksums can be made to fit what makes no sense.
+                Err(Error::Corrupt(damage)) => {
+                    let (damage, extent) = (*damage, Extent::All);
+                    self.lose(id, Loss { damage, extent });
+                    return Ok(());
+                }
+                written => written?,
+            },
         };
         self.report.segments += 1;
         self.report.rewritten += u64::from(is_damaged);

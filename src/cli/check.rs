@@ -27,8 +27,8 @@ use super::salvage;
 /// is changed. What is damaged is listed with what it touches: runs, metrics and steps, artifacts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 all is well, 1 something is damaged or it failed, 2 called wrongly;
-  with --salvage: 0 all was copied, 3 copied but for what is listed, 1 it failed
+Exit codes: 0 all is well, 1 something is damaged or it failed, 2 called wrongly
+  with --salvage: 0 all was copied, 3 all but what is listed, 1 it failed
 
 Examples:
   tracker check

@@ -77,7 +77,8 @@ Naming a run:
 
 Exit codes:
   0 done (a closed pipe too), 1 failed, 2 called wrongly;
-  `run` gives back that of its command, `check --salvage` 3 if not all could be copied
+  `run` gives back that of its command,
+  `check --salvage` 3 if not all could be copied
 
 Examples:
   tracker run --param lr=0.1 -- python train.py

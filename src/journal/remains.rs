@@ -32,6 +32,10 @@ use crate::sys;
 use crate::sys::File;
 use crate::sys::Open;
 
+/// More points than a file that is read whole has room for as rows: a footer that names one part
+/// again and again must not fill the memory.
+const POINTS_MAX: u64 = SEGMENT_READ_BYTES_MAX / 8;
+
 /// How much a damage takes away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -151,6 +155,7 @@ impl Remains {
                 },
             });
         };
+        let mut points = 0;
         for (number, group) in footer.groups.iter().enumerate() {
             for block in &group.blocks {
                 let (steps, rows) = ((block.min_step, block.max_step), u64::from(block.rows));
@@ -164,7 +169,19 @@ impl Remains {
                 };
                 let mut columns = Vec::with_capacity(block.columns.len());
                 for (metric, column) in group.metrics.iter().zip(&block.columns) {
-                    match sealed.values(block, column) {
+                    let mut read = || {
+                        points += rows;
+                        let why = if footer.metrics.get(*metric as usize).is_none() {
+                            "its metric has no name"
+                        } else if points > POINTS_MAX {
+                            "it is one of too many"
+                        } else {
+                            return sealed.values(block, column);
+                        };
+                        let damage = Damage::new(sealed.path(), column.part.offset, "chunk", why);
+                        Err(damage.into())
+                    };
+                    match read() {
                         Ok(values) => columns.push((*metric, values)),
                         Err(error) => lose(error, column.part.offset, &[*metric], steps, rows),
                     }
@@ -426,5 +443,119 @@ fn damage_at(path: &Path, offset: u64, error: Error) -> Damage {
     match error {
         Error::Corrupt(damage) => *damage,
         error => Damage::new(path, offset, "file", error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::record::Event;
+    use crate::journal::rows::EventRow;
+    use crate::model::RunId;
+    use crate::model::WriterId;
+    use crate::sys::RealSys;
+    use crate::sys::Sys;
+
+    const ID: SegmentId = SegmentId {
+        run: RunId(1 << 80),
+        writer: WriterId(2),
+        seq: 3,
+    };
+
+    /// Two shapes whose rows alternate, an event, and a record of a later version.
+    fn rows() -> Rows {
+        let names = ["a", "b"].map(|name| Name::new("metric name", name).unwrap());
+        let mut groups = [vec![0, 1], vec![1]].map(|metrics| Group {
+            metrics,
+            ..Group::default()
+        });
+        for row in 0..10_000 {
+            let group = &mut groups[row as usize % 2];
+            group.rows.push(row);
+            group.steps.push(i64::from(row) % 7);
+            group.times_us.push(i64::from(row));
+            let values = [f64::from(row).sin(), f64::NAN];
+            group.values.extend(&values[..group.metrics.len()]);
+        }
+        Rows {
+            metrics: names.to_vec(),
+            groups: groups.to_vec(),
+            events: vec![EventRow {
+                row: 10_000,
+                time_us: 5,
+                event: Event::Note("text".to_owned()),
+            }],
+            unknown: vec![(10_001, vec![200, 1, 2])],
+            ..Rows::default()
+        }
+    }
+
+    /// Each point of a metric: row, step, time and bits.
+    fn points(rows: &Rows, metric: &str) -> Vec<(u32, i64, i64, u64)> {
+        let mut points = Vec::new();
+        rows.points_of(metric, &mut points);
+        points.sort_by_key(|(_, row)| *row);
+        let all = points.iter();
+        all.map(|(point, row)| (*row, point.step, point.time_us, point.value.to_bits()))
+            .collect()
+    }
+
+    #[test]
+    fn what_remains_is_what_was_and_is_sealed_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = Folders::new(Arc::new(RealSys), dir.path());
+        let (whole, mut encoder) = (rows(), Encoder::default());
+        let bytes = encoder.encode(&whole, &ID).unwrap().to_vec();
+        let mut lossless = 0;
+        for at in (0..bytes.len()).step_by(bytes.len() / 150) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            let path = dir.path().join("damaged");
+            std::fs::write(&path, &damaged).unwrap();
+            let file: Arc<dyn File> = RealSys.open(&path, Open::Read).unwrap().into();
+            let Remains { rows, losses } = Remains::of_sealed(file, &ID);
+            assert!(!losses.is_empty(), "byte {at}");
+            let mut lost: u64 = 0;
+            for loss in &losses {
+                lost += match &loss.extent {
+                    Extent::Nothing | Extent::Events => 0,
+                    Extent::Points { count, .. } => *count,
+                    Extent::Records { .. } | Extent::All => 15_000,
+                };
+            }
+            let mut kept = 0;
+            for metric in ["a", "b"] {
+                let (kept_points, right) = (points(&rows, metric), points(&whole, metric));
+                kept += kept_points.len() as u64;
+                let mut right = right.iter();
+                let all = kept_points
+                    .iter()
+                    .all(|point| right.any(|other| other == point));
+                assert!(all, "byte {at}: {metric}");
+            }
+            assert_eq!(kept + lost, 15_000, "byte {at}");
+            if lost == 0 && rows.events == whole.events {
+                assert_eq!(rows.unknown, whole.unknown);
+                lossless += 1;
+            }
+            if !rows.is_empty() {
+                write(&folders, &ID, &rows, &mut encoder).unwrap();
+                let path = folders.settled(&ID);
+                let file: Arc<dyn File> = RealSys.open(&path, Open::Read).unwrap().into();
+                Sealed::open(Arc::clone(&file), &ID)
+                    .unwrap()
+                    .verify()
+                    .unwrap();
+                let again = Remains::of_sealed(file, &ID);
+                let others = rows.events.len() + rows.unknown.len();
+                let count = kept + others as u64;
+                assert!(
+                    again.is_whole() && again.count() as u64 == count,
+                    "byte {at}"
+                );
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        assert!(lossless > 0, "a header can be lost without harm");
     }
 }
