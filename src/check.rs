@@ -65,6 +65,8 @@ pub enum Touched {
     Segment,
     /// Files of runs.
     Artifacts,
+    /// A folder and all that is in it.
+    Folder,
 }
 
 impl Touched {
@@ -77,6 +79,7 @@ impl Touched {
             Self::Records => "records",
             Self::Segment => "segment",
             Self::Artifacts => "artifacts",
+            Self::Folder => "folder",
         }
     }
 }
@@ -135,6 +138,14 @@ impl Fault {
             Extent::All => {}
         }
         fault
+    }
+
+    pub(crate) fn of_folder(damage: Damage) -> Self {
+        let touched = Touched::Folder;
+        Self {
+            touched,
+            ..Self::of_blob(damage, std::iter::empty())
+        }
     }
 
     pub(crate) fn of_blob(damage: Damage, artifacts: impl Iterator<Item = Artifact>) -> Self {

@@ -159,8 +159,7 @@ pub(crate) fn salvage(
         progress(done.min(total), total);
     }
     if let Err(error) = listing {
-        let damage = remains::damage_of(&from.blobs.path(BlobId([0; 32])), error);
-        work.report.warnings.push(damage.to_string());
+        work.lose_folder(from.blobs.folder(), error);
     }
     for (blob, owners) in std::mem::take(&mut work.named) {
         if !found.contains(&blob) {
@@ -208,22 +207,31 @@ impl Work<'_> {
                     .map(|file| file.id);
                 ids.extend(records);
             }
-            Err(error) => self.report.warnings.push(error.to_string()),
+            Err(error) => self.lose_folder(self.from.folders.live(), error),
         }
     }
 
     fn list_journal(&mut self, ids: &mut BTreeSet<SegmentId>) {
         let folders = &self.from.folders;
         let numbers = folders.list_folders().unwrap_or_else(|error| {
-            self.report.warnings.push(error.to_string());
+            self.lose_folder(folders.journal(), error);
             Vec::new()
         });
         for (number, _) in numbers {
             match folders.list_folder(number) {
                 Ok(found) => ids.extend(found),
-                Err(error) => self.report.warnings.push(error.to_string()),
+                Err(error) => {
+                    let folder = folders.journal().join(format!("{number:02x}"));
+                    self.lose_folder(&folder, error);
+                }
             }
         }
+    }
+
+    /// Nobody knows what is in a folder that cannot be listed; what the index knows of, it gives.
+    fn lose_folder(&mut self, folder: &Path, error: Error) {
+        let damage = remains::damage_of(folder, error);
+        self.report.lost.push(Fault::of_folder(damage));
     }
 
     /// Opens the index, if there is one that answers, and adds the segments that only it knows.

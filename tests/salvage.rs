@@ -625,6 +625,32 @@ fn a_segment_that_is_gone_comes_back_from_the_index() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_listed_is_named() {
+    let subject = Subject::new();
+    for name in ["journal", "live", "blobs"] {
+        let folder = subject.path.join(name);
+        let aside = subject.dir.path().join("aside");
+        fs::rename(&folder, &aside).unwrap();
+        fs::write(&folder, "no folder").unwrap();
+        let to = subject.dir.path().join(format!("without {name}"));
+        let report = Store::salvage(&subject.path, &to, &mut |_, _| {}).unwrap();
+        let named = |fault: &Fault| fault.touched == Touched::Folder && fault.damage.path == folder;
+        assert!(report.lost.iter().any(named), "{name}: {report:?}");
+        // All that the index has of the journal is there; what `live` had it never had.
+        let points = Facts::of(&to).points;
+        let is_of_live = |run: RunId| run == id(2) || run == id(3);
+        let right = subject.right.points.iter();
+        let mut kept = right.filter(|((run, _), _)| name != "live" || !is_of_live(*run));
+        assert!(
+            kept.all(|(key, of_run)| points.get(key) == Some(of_run)),
+            "{name}"
+        );
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&aside, &folder).unwrap();
+    }
+}
+
+#[test]
 fn beside_a_living_writer_what_it_wrote_is_copied_and_the_rest_may_follow() {
     let dir = memory_dir();
     let (path, to) = (dir.path().join("store"), dir.path().join("saved"));

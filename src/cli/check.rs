@@ -199,6 +199,7 @@ fn touches(fault: &Fault) -> Cell {
         (Touched::Records, _) => format!("some records next to {of_metrics}"),
         (Touched::Segment, Some(count)) => format!("the segment: {count} of {of_metrics}"),
         (Touched::Segment, None) => "the segment".to_owned(),
+        (Touched::Folder, _) => "all files in it".to_owned(),
         (Touched::Artifacts, _) if artifacts.is_empty() => "no artifact".to_owned(),
         (Touched::Artifacts, _) => {
             let paths: Vec<String> = artifacts.iter().map(|(_, path)| path.clone()).collect();
