@@ -1,10 +1,14 @@
 //! Walks journal, index and blobs, and tells all that is not as it was written.
 //!
-//! Nothing is changed: damage is data here, the same that an error would carry.
+//! Nothing is changed: damage is data here, the same that an error would carry. A file that cannot
+//! be read at all is damage as well, and no reason to stop: all others are still to be looked at.
+//! What a damage takes with it is told by what stands around it
+//! ([`remains`](crate::journal::remains)), and by the index where only that still knows.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::blob::Blobs;
 use crate::error::Damage;
@@ -14,29 +18,173 @@ use crate::fold::ChunkRow;
 use crate::fold::Folder;
 use crate::fold::MemoryRun;
 use crate::fold::Progress;
+use crate::fold::Regained;
 use crate::fold::SLOWED_TAG;
 use crate::fold::fold_segment;
+use crate::fold::regain;
+use crate::index::Index;
 use crate::index::Opened;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
 use crate::journal::Event;
-use crate::journal::Folders;
 use crate::journal::SegmentId;
 use crate::journal::files::LiveKind;
-use crate::journal::rows;
+use crate::journal::remains::Extent;
+use crate::journal::remains::Loss;
+use crate::journal::remains::Remains;
+use crate::journal::remains::damage_of;
+use crate::journal::rows::Rows;
 use crate::journal::sealed::Sealed;
 use crate::model::BlobId;
+use crate::model::Name;
 use crate::model::Run;
 use crate::model::RunId;
 use crate::model::Sum;
 use crate::model::Summary;
 use crate::query::Query;
 use crate::query::Reader;
+use crate::sys::File;
 use crate::sys::Open;
 use crate::sys::Stat;
 
 /// How often an index that is busy is asked again.
 const INDEX_TRIES: usize = 40;
+
+/// What kind of thing is out of reach because of a damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Nothing: it is said elsewhere too.
+    Nothing,
+    /// Points.
+    Points,
+    /// All that a segment says beside points: params, tags, artifacts, start and end of the run.
+    Events,
+    /// Some records of a run; the points next to them are told.
+    Records,
+    /// All of a segment.
+    Segment,
+    /// Files of runs.
+    Artifacts,
+    /// A folder and all that is in it.
+    Folder,
+}
+
+impl Touched {
+    /// Returns its name for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Points => "points",
+            Self::Events => "events",
+            Self::Records => "records",
+            Self::Segment => "segment",
+            Self::Artifacts => "artifacts",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+/// Something that is not as it was written, and what it takes with it as far as that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, and how it shows.
+    pub damage: Damage,
+    /// What kind of thing it takes.
+    pub touched: Touched,
+    /// Whose.
+    pub runs: Vec<RunId>,
+    /// Metrics of the points.
+    pub metrics: Vec<String>,
+    /// Smallest and largest step of the points.
+    pub steps: Option<(i64, i64)>,
+    /// How many points, where that is known.
+    pub points: Option<u64>,
+    /// Paths of the artifacts, each with its run.
+    pub artifacts: Vec<(RunId, String)>,
+    /// Whether the index still has all of the segment's points.
+    pub in_index: bool,
+}
+
+impl Fault {
+    pub(crate) fn of_segment(run: RunId, loss: Loss) -> Self {
+        let Loss { damage, extent } = loss;
+        let mut fault = Self {
+            damage,
+            touched: Touched::Segment,
+            runs: vec![run],
+            metrics: Vec::new(),
+            steps: None,
+            points: None,
+            artifacts: Vec::new(),
+            in_index: false,
+        };
+        let texts = |names: Vec<Name>| names.iter().map(|name| name.as_str().to_owned()).collect();
+        match extent {
+            Extent::Nothing => (fault.touched, fault.points) = (Touched::Nothing, Some(0)),
+            Extent::Points {
+                metrics,
+                steps,
+                count,
+            } => {
+                fault.touched = Touched::Points;
+                fault.metrics = texts(metrics);
+                (fault.steps, fault.points) = (Some(steps), Some(count));
+            }
+            Extent::Events => (fault.touched, fault.points) = (Touched::Events, Some(0)),
+            Extent::Records { metrics, steps } => {
+                fault.touched = Touched::Records;
+                (fault.metrics, fault.steps) = (texts(metrics), steps);
+            }
+            Extent::All => {}
+        }
+        fault
+    }
+
+    pub(crate) fn of_folder(damage: Damage) -> Self {
+        let touched = Touched::Folder;
+        Self {
+            touched,
+            ..Self::of_blob(damage, std::iter::empty())
+        }
+    }
+
+    pub(crate) fn of_blob(damage: Damage, artifacts: impl Iterator<Item = Artifact>) -> Self {
+        let artifacts: Vec<Artifact> = artifacts.collect();
+        let runs: BTreeSet<RunId> = artifacts.iter().map(|(run, _)| *run).collect();
+        Self {
+            damage,
+            touched: Touched::Artifacts,
+            runs: runs.into_iter().collect(),
+            metrics: Vec::new(),
+            steps: None,
+            points: None,
+            artifacts,
+            in_index: false,
+        }
+    }
+
+    /// Adds what the index says of the segment.
+    pub(crate) fn tell_by(&mut self, regained: &Regained) {
+        self.in_index = regained.has_all_points;
+        if self.touched != Touched::Segment {
+            return;
+        }
+        let Rows {
+            metrics, groups, ..
+        } = &regained.rows;
+        self.metrics = metrics
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect();
+        let steps = || groups.iter().flat_map(|group| group.steps.iter().copied());
+        self.steps = steps().min().zip(steps().max());
+        let points: usize = groups.iter().map(|group| group.values.len()).sum();
+        self.points = regained.has_all_points.then_some(points as u64);
+    }
+}
+
+/// A run and the path of an artifact in it.
+pub(crate) type Artifact = (RunId, String);
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +199,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Records of a kind that this version does not know; they are kept.
     pub unknown_records: u64,
-    /// What is damaged in journal and blobs, with the runs that it touches.
-    pub damage: Vec<(Damage, Vec<RunId>)>,
+    /// What is damaged in journal and blobs, with what it touches.
+    pub damage: Vec<Fault>,
     /// What of the index is not as the journal says; `rebuild` mends it.
     pub index: Vec<String>,
     /// Files that lie about: what was being made when its maker died, and what is none of ours.
@@ -187,34 +335,34 @@ pub(crate) fn check(
         total,
         progress,
         named: BTreeMap::new(),
+        index: None,
     };
     let (mut sealed, mut damaged) = (Vec::new(), BTreeSet::new());
     for (id, path) in files {
         let bytes = len(&path);
-        let is_rows = path.extension().is_some_and(|ending| ending == "seg");
-        let checked = if is_rows {
-            walk.rows(folders, &id, &path)
-        } else {
-            walk.sealed(folders, &id, &path)
-                .map(|file| sealed.extend(file))
-        };
-        if matches!(checked, Err(Error::Corrupt(_))) {
+        let before = walk.report.damage.len();
+        match folders.sys.open(&path, Open::Read) {
+            Err(error) if error.is_missing() => {} // sealed or moved meanwhile
+            Err(error) => walk.lose(folder, &id, vec![Loss::of_file(&path, error)])?,
+            Ok(file) if path.extension().is_some_and(|ending| ending == "seg") => {
+                walk.rows(folder, &id, &*file)?;
+            }
+            Ok(file) => sealed.extend(walk.sealed(folder, &id, &file.into())?),
+        }
+        if walk.report.damage.len() > before {
             damaged.insert(id);
         }
-        walk.found(checked, id.run)?;
         walk.advance(bytes);
     }
     for listed in &listing.blobs {
         let owners = walk.named.remove(&listed.blob).unwrap_or_default();
         match blobs.verify(listed.blob) {
-            Ok(_) => {}
-            Err(Error::Corrupt(damage)) => {
-                walk.report
-                    .damage
-                    .push((*damage, owners.into_iter().collect()));
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => {
+                let damage = damage_of(&blobs.path(listed.blob), error);
+                let fault = Fault::of_blob(damage, owners.into_iter());
+                walk.report.damage.push(fault);
             }
-            Err(error) if error.is_missing() => {}
-            Err(error) => return Err(error),
         }
         walk.report.blobs += 1;
         walk.advance(listed.stat.len);
@@ -222,10 +370,10 @@ pub(crate) fn check(
     // What records name and nothing is there for.
     for (blob, owners) in std::mem::take(&mut walk.named) {
         let damage = Damage::new(&blobs.path(blob), 0, "blob", "it is missing");
-        walk.report
-            .damage
-            .push((damage, owners.into_iter().collect()));
+        let fault = Fault::of_blob(damage, owners.into_iter());
+        walk.report.damage.push(fault);
     }
+    drop(walk.index.take());
     let mut report = walk.report;
     report.index = compare_index(folder, &sealed, &damaged)?;
     Ok(report)
@@ -235,8 +383,10 @@ struct Walk<'a> {
     report: CheckReport,
     total: u64,
     progress: Progress<'a>,
-    /// Blobs that records name, and the runs whose records do.
-    named: BTreeMap<BlobId, BTreeSet<RunId>>,
+    /// Blobs that records name, and the artifacts that they are.
+    named: BTreeMap<BlobId, BTreeSet<Artifact>>,
+    /// Asked only of what is damaged: none while that is not needed, else what it answered.
+    index: Option<Opened>,
 }
 
 impl Walk<'_> {
@@ -245,11 +395,27 @@ impl Walk<'_> {
         (self.progress)(self.report.bytes.min(self.total), self.total);
     }
 
-    fn found(&mut self, checked: Result<()>, run: RunId) -> Result<()> {
-        match checked {
-            Err(Error::Corrupt(damage)) => self.report.damage.push((*damage, vec![run])),
-            Err(error) if error.is_missing() => {} // sealed or moved meanwhile
-            checked => return checked,
+    /// Reports what a segment has lost.
+    fn lose(&mut self, folder: &Folder<'_>, id: &SegmentId, losses: Vec<Loss>) -> Result<()> {
+        if losses.is_empty() {
+            return Ok(());
+        }
+        let index = match self.index.take() {
+            Some(opened) => opened,
+            None => read_patiently(folder.index)?,
+        };
+        let regained = match &index {
+            // One that is damaged itself is spoken of where it is compared.
+            Opened::Reader(snapshot) => regain(snapshot, id).ok().flatten(),
+            _ => None,
+        };
+        self.index = Some(index);
+        for loss in losses {
+            let mut fault = Fault::of_segment(id.run, loss);
+            if let Some(regained) = &regained {
+                fault.tell_by(regained);
+            }
+            self.report.damage.push(fault);
         }
         Ok(())
     }
@@ -257,43 +423,87 @@ impl Walk<'_> {
     fn take_events<'e>(&mut self, run: RunId, events: impl Iterator<Item = &'e Event>) {
         for event in events {
             if let Event::Artifact(artifact) = event {
-                self.named.entry(artifact.blob).or_default().insert(run);
+                let owners = self.named.entry(artifact.blob).or_default();
+                owners.insert((run, artifact.path.clone()));
             }
         }
     }
 
-    fn rows(&mut self, folders: &Folders, id: &SegmentId, path: &Path) -> Result<()> {
-        let file = folders.sys.open(path, Open::Read)?;
-        let rows = rows::read_left(&*file, id, &*folders.sys)?;
+    fn rows(&mut self, folder: &Folder<'_>, id: &SegmentId, file: &dyn File) -> Result<()> {
+        self.remains(folder, id, Remains::of_rows(file, id, &*folder.folders.sys))
+    }
+
+    /// Counts what is left of a segment and reports what is not.
+    fn remains(&mut self, folder: &Folder<'_>, id: &SegmentId, remains: Remains) -> Result<()> {
+        let Remains { rows, losses } = remains;
         self.report.segments += 1;
-        self.report.points += rows
-            .groups
-            .iter()
-            .map(|group| group.values.len() as u64)
-            .sum::<u64>();
+        let points = rows.groups.iter().map(|group| group.values.len() as u64);
+        self.report.points += points.sum::<u64>();
         self.report.unknown_records += rows.unknown.len() as u64;
         self.take_events(id.run, rows.events.iter().map(|row| &row.event));
-        let damage = rows.damage.into_iter().map(|damage| (damage, vec![id.run]));
-        self.report.damage.extend(damage);
-        Ok(())
+        self.lose(folder, id, losses)
     }
 
     fn sealed(
         &mut self,
-        folders: &Folders,
+        folder: &Folder<'_>,
         id: &SegmentId,
-        path: &Path,
+        file: &Arc<dyn File>,
     ) -> Result<Option<(SegmentId, [u8; 32])>> {
-        let file = folders.sys.open(path, Open::Read)?;
-        let sealed = Sealed::open(file.into(), id)?;
-        sealed.verify()?;
+        let read = || {
+            let sealed = Sealed::open(Arc::clone(file), id)?;
+            sealed.verify()?;
+            let events = sealed.events()?;
+            Ok((sealed, events))
+        };
+        let (sealed, events) = match read() {
+            Ok(read) => read,
+            Err(error) => {
+                let mut remains = Remains::of_sealed(Arc::clone(file), id);
+                if remains.losses.is_empty() {
+                    // The second look found nothing: the disk is not to be trusted all the same.
+                    remains.losses.push(Loss::of_file(file.path(), error));
+                }
+                return self.remains(folder, id, remains).map(|()| None);
+            }
+        };
         self.report.segments += 1;
         self.report.points += sealed.footer.points;
         self.report.unknown_records += u64::from(sealed.footer.unknown_count);
-        self.take_events(id.run, sealed.events()?.iter().map(|row| &row.event));
-        let settled = path == folders.settled(id);
+        self.take_events(id.run, events.iter().map(|row| &row.event));
+        let settled = sealed.path() == folder.folders.settled(id);
         Ok(settled.then_some((*id, sealed.hash)))
     }
+}
+
+/// Opens the index. A reader has no time to wait for a busy machine; who reads all has.
+pub(crate) fn read_patiently(index: &Index) -> Result<Opened> {
+    let mut opened = index.read()?;
+    for _ in 1..INDEX_TRIES {
+        if !matches!(opened, Opened::Busy) {
+            break;
+        }
+        opened = index.read()?;
+    }
+    Ok(opened)
+}
+
+/// Returns the segments that are folded, each with the hash that its file carried.
+pub(crate) fn indexed(snapshot: &Snapshot) -> Result<BTreeMap<SegmentId, [u8; 32]>> {
+    let mut indexed = BTreeMap::new();
+    let ids = snapshot.run_ids()?;
+    for segment in snapshot.segments(0..=u32::MAX)? {
+        let RunNumber(number) = segment.run;
+        if let Some(run) = ids.get(number as usize) {
+            let id = SegmentId {
+                run: *run,
+                writer: segment.writer,
+                seq: segment.seq,
+            };
+            indexed.insert(id, segment.segment.hash);
+        }
+    }
+    Ok(indexed)
 }
 
 /// Tells what of the index is not as the sealed files say.
@@ -304,14 +514,7 @@ fn compare_index(
     sealed: &[(SegmentId, [u8; 32])],
     damaged: &BTreeSet<SegmentId>,
 ) -> Result<Vec<String>> {
-    // A reader has no time to wait for a busy machine; a check has.
-    let mut opened = folder.index.read()?;
-    for _ in 1..INDEX_TRIES {
-        if !matches!(opened, Opened::Busy) {
-            break;
-        }
-        opened = folder.index.read()?;
-    }
+    let opened = read_patiently(folder.index)?;
     let snapshot = match opened {
         Opened::Reader(snapshot) => snapshot,
         Opened::Missing if sealed.is_empty() => return Ok(Vec::new()),
@@ -348,19 +551,8 @@ fn compare(
     damaged: &BTreeSet<SegmentId>,
     found: &mut Vec<String>,
 ) -> Result<()> {
-    let mut indexed = BTreeMap::new();
+    let mut indexed = indexed(snapshot)?;
     let ids = snapshot.run_ids()?;
-    for segment in snapshot.segments(0..=u32::MAX)? {
-        let RunNumber(number) = segment.run;
-        if let Some(run) = ids.get(number as usize) {
-            let id = SegmentId {
-                run: *run,
-                writer: segment.writer,
-                seq: segment.seq,
-            };
-            indexed.insert(id, segment.segment.hash);
-        }
-    }
     let mut runs: BTreeMap<RunId, Vec<SegmentId>> = BTreeMap::new();
     for (id, hash) in sealed {
         match indexed.remove(id) {

@@ -41,6 +41,7 @@
 //! | `fold`       | journal into index, or into memory for what is not folded                 |
 //! | [`query`]    | one snapshot, and what can be asked of it                                 |
 //! | [`check`]    | is all as it was written?                                                 |
+//! | [`salvage`]  | what can be read of a damaged store, into a new one                       |
 //! | [`store`]    | the folder                                                                |
 //! | [`import`], [`export`] | one file a format                                               |
 //!
@@ -80,6 +81,7 @@ mod liveness;
 pub mod model;
 pub mod query;
 pub mod run;
+pub mod salvage;
 pub mod store;
 #[doc(hidden)]
 pub mod sys;

@@ -23,8 +23,10 @@ use crate::blob::Blobs;
 use crate::capture;
 use crate::check;
 pub use crate::check::CheckReport;
+pub use crate::check::Fault;
 pub use crate::check::PartStat;
 pub use crate::check::StoreStat;
+pub use crate::check::Touched;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
@@ -52,6 +54,9 @@ use crate::run::Known;
 use crate::run::Parts;
 use crate::run::RunOptions;
 use crate::run::RunWriter;
+use crate::salvage;
+pub use crate::salvage::SalvageReport;
+use crate::salvage::Target;
 use crate::sys;
 use crate::sys::Open;
 use crate::sys::RealSys;
@@ -162,16 +167,8 @@ impl Store {
             line => line?,
         };
         let id = parse_format(&line, &format)?;
-        let path = std::path::absolute(path)
-            .map_err(|source| Error::io("find the full path of", path, source))?;
-        let source = Source {
-            folders: Folders::new(Arc::clone(&sys), &path),
-            index: Index::new(Arc::clone(&sys), path.join("index.redb"), &id),
-            blobs: Arc::new(Blobs::new(Arc::clone(&sys), &path)),
-            fold_lock: path.join("fold.lock"),
-            file_system: sys.file_system(&path),
-            distrusted: Arc::new(AtomicBool::new(false)),
-        };
+        let path = absolute(path)?;
+        let source = source_at(&sys, &path, &id);
         Ok(Self(Arc::new(Parties {
             sys,
             path,
@@ -210,8 +207,7 @@ impl Store {
         Folders::new(Arc::clone(&sys), path).create()?;
         sys.create_dir(&path.join("blobs"))?;
         let format = path.join("format");
-        let id = u128::from_le_bytes(sys.random());
-        let line = format!("tracker {FORMAT} {id:032x}\n");
+        let line = format_line(&new_id(&sys));
         match sys.open(&format, Open::New) {
             Ok(file) => {
                 file.write_at(line.as_bytes(), 0)?;
@@ -475,6 +471,55 @@ impl Store {
         check::check(&self.folder(), &self.0.source.blobs, progress)
     }
 
+    /// Copies all that can be read of the store at `from`, however damaged it is, into a new store
+    /// at `to`, and folds that. Nothing is written to `from`; writers may be at work in it.
+    ///
+    /// The new store has the id of the old one, as any copy; if that cannot be read, another.
+    ///
+    /// - `to`: a folder that is empty or not there, and not below `from`
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`] if there is neither a journal nor a file `format`; [`Error::Invalid`]
+    /// for a folder that cannot be used; [`Error::Io`] if the copy cannot be written: what was
+    /// copied by then is no store yet.
+    pub fn salvage(from: &Path, to: &Path, progress: Progress<'_>) -> Result<SalvageReport> {
+        let sys: SharedSys = Arc::new(RealSys);
+        let format = from.join("format");
+        let told = read_format(&sys, &format).and_then(|line| parse_format(&line, &format));
+        let has_journal = ["journal", "live"]
+            .iter()
+            .any(|name| sys.stat(&from.join(name)).is_ok());
+        if told.is_err() && !has_journal {
+            return Err(Error::NotAStore(from.to_owned()));
+        }
+        let (from, to) = (absolute(from)?, absolute(to)?);
+        want_new_folder(&*sys, &from, &to)?;
+        let source = source_at(&sys, &from, told.as_deref().unwrap_or_default());
+        let folders = Folders::new(Arc::clone(&sys), &to);
+        folders.create()?;
+        sys.create_dir(&to.join("blobs"))?;
+        let target = Target {
+            folders: &folders,
+            blobs: &Blobs::new(Arc::clone(&sys), &to),
+            path: &to,
+        };
+        let mut report = salvage::salvage(&source, &target, progress)?;
+        let id = told.unwrap_or_else(|error| {
+            let warning = format!("the new store has an id of its own: {error}");
+            report.warnings.push(warning);
+            new_id(&sys)
+        });
+        sys::write_whole(&*sys, &to.join("format"), format_line(&id).as_bytes())?;
+        let store = Self::open(&to)?;
+        let folded = store.fold(None)?;
+        let left = folded
+            .damage
+            .iter()
+            .map(|damage| format!("corrupt {damage}"));
+        report.warnings.extend(left);
+        Ok(report)
+    }
+
     /// Measures the store.
     ///
     /// # Errors
@@ -512,6 +557,68 @@ impl Store {
     pub fn verify_blob(&self, blob: BlobId) -> Result<u64> {
         self.0.source.blobs.verify(blob)
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|source| Error::io("find the full path of", path, source))
+}
+
+/// Names all parts of the store at a full path; touches nothing.
+fn source_at(sys: &SharedSys, path: &Path, id: &str) -> Source {
+    Source {
+        folders: Folders::new(Arc::clone(sys), path),
+        index: Index::new(Arc::clone(sys), path.join("index.redb"), id),
+        blobs: Arc::new(Blobs::new(Arc::clone(sys), path)),
+        fold_lock: path.join("fold.lock"),
+        file_system: sys.file_system(path),
+        distrusted: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+fn new_id(sys: &SharedSys) -> String {
+    format!("{:032x}", u128::from_le_bytes(sys.random()))
+}
+
+fn format_line(id: &str) -> String {
+    format!("tracker {FORMAT} {id}\n")
+}
+
+/// Refuses a target that holds anything, or lies below the source by whatever way.
+fn want_new_folder(sys: &dyn sys::Sys, from: &Path, to: &Path) -> Result<()> {
+    const DEPTH_MAX: usize = 1_000;
+    let refuse = |why: &str| {
+        let why = format!("{why}: {}", to.display());
+        Err(Error::invalid("target", why))
+    };
+    match sys.list_names(to) {
+        Ok(names) if !names.is_empty() => return refuse("the folder is not empty"),
+        Err(Error::Io { ref source, .. }) if is_file_there(source) => {
+            return refuse("it is a file, want a folder");
+        }
+        Err(error) if !error.is_missing() => return Err(error),
+        _ => {}
+    }
+    let place = |path: &Path| {
+        let stat = sys.stat(path)?;
+        Ok::<_, Error>((stat.device, stat.inode))
+    };
+    let source = place(from)?;
+    // Up from the nearest folder that is there, as the system sees it: links lead anywhere.
+    let there = to.ancestors().find(|path| place(path).is_ok());
+    let mut path = there.unwrap_or(to).to_owned();
+    let mut last = None;
+    for _ in 0..DEPTH_MAX {
+        let here = place(&path)?;
+        if here == source {
+            return refuse("it lies in the store that is to be copied");
+        }
+        if last == Some(here) {
+            break; // the root is above itself
+        }
+        last = Some(here);
+        path.push("..");
+    }
+    Ok(())
 }
 
 /// Whether there is nothing of that name, or a file where a folder should be.

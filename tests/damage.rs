@@ -176,7 +176,7 @@ impl Subject {
             .unwrap()
             .check(&mut |_, _| {})
             .unwrap();
-        report.damage.iter().any(|(damage, _)| damage.path == file)
+        report.damage.iter().any(|fault| fault.damage.path == file)
     }
 }
 

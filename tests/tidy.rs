@@ -13,6 +13,7 @@ const RANKS: &str = "limits error model
     run fold
     query
     check
+    salvage
     store
     import export";
 /// What only some paths below `src/` may name.

@@ -93,6 +93,11 @@ impl Blobs {
         }
     }
 
+    /// Returns the folder of all blobs.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
     /// Returns the path of a blob, whether or not it is there.
     pub fn path(&self, blob: BlobId) -> PathBuf {
         self.dir.join(blob.folder()).join(blob.to_string())

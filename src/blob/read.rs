@@ -83,6 +83,21 @@ impl Blobs {
         copied
     }
 
+    /// Copies a blob of another store into this one and tells its length. When this returns, it
+    /// survives a power cut.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn copy_from(&self, from: &Self, blob: BlobId) -> Result<u64> {
+        let folder = self.durable_folder(blob)?;
+        let path = self.path(blob);
+        let bytes = from.get(blob, &path)?;
+        let copy = self.sys.open(&path, Open::Read)?;
+        let _ = copy.set_read_only(); // guards against slips; not every file system has it
+        self.sys.sync_dir(&folder)?;
+        Ok(bytes)
+    }
+
     fn open_file(&self, blob: BlobId) -> Result<Box<dyn File>> {
         let path = self.path(blob);
         let opened = self.sys.open(&path, Open::Read);

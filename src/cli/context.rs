@@ -100,13 +100,23 @@ impl Ctx {
             Some(path) => Ok(open_named(&path)?),
             None => match find(&here()?) {
                 Some(path) => Ok(Store::open(&path)?),
-                None => Err(Failure::new("no store in this folder or one above it")
-                    .hint("point to one with `--store DIR` or TRACKER_STORE")
-                    .hint(
-                        "make one here: `tracker run -- CMD`, `tracker start` or `tracker import`",
-                    )),
+                None => Err(no_store()),
             },
         })
+    }
+
+    /// Returns the folder of the store, which may be too damaged to be opened.
+    pub(crate) fn store_folder(&self) -> Result<PathBuf, Failure> {
+        let is_store = |path: &Path| path.join("format").is_file() || has_journal(path);
+        match self.named_store() {
+            Some(path) if !is_store(&path) && is_store(&path.join(FOLDER)) => Ok(path.join(FOLDER)),
+            Some(path) => Ok(path),
+            None => {
+                let here = here()?;
+                let mut folders = here.ancestors().map(|folder| folder.join(FOLDER));
+                folders.find(|path| is_store(path)).ok_or_else(no_store)
+            }
+        }
     }
 
     /// Opens the store, and makes it first if there is none.
@@ -245,6 +255,12 @@ impl Ctx {
             self.warn_once(&error.to_string());
         }
     }
+}
+
+fn no_store() -> Failure {
+    Failure::new("no store in this folder or one above it")
+        .hint("point to one with `--store DIR` or TRACKER_STORE")
+        .hint("make one here: `tracker run -- CMD`, `tracker start` or `tracker import`")
 }
 
 /// Finds the nearest store, or else one without its file `format`: opening it tells what is wrong.

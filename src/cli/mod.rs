@@ -30,6 +30,7 @@ mod query;
 mod rebuild;
 mod record;
 mod run;
+mod salvage;
 mod series;
 mod show;
 mod start;
@@ -76,7 +77,8 @@ Naming a run:
 
 Exit codes:
   0 done (a closed pipe too), 1 failed, 2 called wrongly;
-  `run` gives back that of its command
+  `run` gives back that of its command,
+  `check --salvage` 3 if not all could be copied
 
 Examples:
   tracker run --param lr=0.1 -- python train.py

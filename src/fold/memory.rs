@@ -24,11 +24,11 @@ use crate::model::Summary;
 /// All that is said of a run, with the stamps that decide between two who say it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryRun {
-    row: RunRow,
-    params: BTreeMap<String, ParamRow>,
-    tags: BTreeMap<String, TagRow>,
-    artifacts: BTreeMap<String, (ArtifactRef, Stamp)>,
-    series: BTreeMap<String, Summary>,
+    pub(super) row: RunRow,
+    pub(super) params: BTreeMap<String, ParamRow>,
+    pub(super) tags: BTreeMap<String, TagRow>,
+    pub(super) artifacts: BTreeMap<String, (ArtifactRef, Stamp)>,
+    pub(super) series: BTreeMap<String, Summary>,
 }
 
 impl MemoryRun {

@@ -14,6 +14,7 @@
 //! readers then look into it themselves, and say what they find.
 
 mod memory;
+mod regain;
 mod unfolded;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,8 @@ use crate::sys::File;
 use crate::sys::Open;
 
 pub(crate) use memory::MemoryRun;
+pub(crate) use regain::Regained;
+pub(crate) use regain::regain;
 pub(crate) use unfolded::Place;
 pub(crate) use unfolded::Unfolded;
 

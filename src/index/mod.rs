@@ -117,6 +117,8 @@ pub struct Index {
     sys: SharedSys,
     path: PathBuf,
     store: String,
+    /// Whether it may be of any store and place.
+    is_copy: bool,
 }
 
 impl Index {
@@ -129,6 +131,18 @@ impl Index {
             sys,
             path,
             store: store.to_owned(),
+            is_copy: false,
+        }
+    }
+
+    /// Names a copy of this index, of which it is no wonder that it finds itself elsewhere. It may
+    /// have been taken beside a writer: only one that could be mended and verified is to be read.
+    #[must_use]
+    pub fn copied_to(&self, path: PathBuf) -> Self {
+        Self {
+            path,
+            is_copy: true,
+            ..self.clone()
         }
     }
 
@@ -331,6 +345,9 @@ impl Index {
         if !is("format", &tables::FORMAT.to_le_bytes())? {
             return Ok(Some("it is of another version of this program".to_owned()));
         }
+        if self.is_copy {
+            return Ok(None);
+        }
         if !is("store", self.store.as_bytes())? {
             return Ok(Some("it is of another store".to_owned()));
         }
@@ -361,6 +378,7 @@ impl Index {
             sys: self.sys.clone(),
             path: sys::with_suffix(&self.path, ".new"),
             store: self.store.clone(),
+            is_copy: self.is_copy,
         };
         beside.remove()?; // a rebuild that was killed left it
         Ok(Rebuild {

@@ -99,6 +99,11 @@ impl Folders {
         &self.live
     }
 
+    /// Returns the folder of the folders where columns stay.
+    pub fn journal(&self) -> &Path {
+        &self.journal
+    }
+
     /// Returns the path of live rows.
     pub fn rows(&self, id: &SegmentId) -> PathBuf {
         self.live.join(id.stem() + ".seg")

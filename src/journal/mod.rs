@@ -13,7 +13,8 @@
 //! The path of a point: [`record`] lays it out, [`frame`] guards it, [`segment`] appends it,
 //! [`writer`] turns segments over, `background` works behind the caller, [`seal`] makes columns of
 //! a full segment, [`sealed`] is their file, [`rows`] reads a segment back, [`files`] knows names
-//! and folders. A run that ended elsewhere comes in through [`whole`].
+//! and folders. A run that ended elsewhere comes in through [`whole`]; [`remains`] reads what is
+//! left of a damaged file.
 //!
 //! Invariants:
 //! - a segment has one writer, the holder of its lock; a run may have many writers;
@@ -28,6 +29,7 @@ pub mod files;
 pub mod frame;
 mod maker;
 pub mod record;
+pub mod remains;
 pub mod rows;
 pub mod seal;
 pub mod sealed;

@@ -121,6 +121,8 @@ pub struct Rows {
     pub clean: bool,
     /// Bytes that were records once.
     pub damage: Vec<Damage>,
+    /// `[damage]` places of the records that came next.
+    pub damage_rows: Vec<u32>,
 }
 
 impl Rows {
@@ -133,6 +135,7 @@ impl Rows {
     /// run: the gaps, not the records behind them, are what is missing.
     pub fn forgive(&mut self) {
         let gaps = std::mem::take(&mut self.damage);
+        self.damage_rows.clear();
         let Some(first) = gaps.first() else {
             return;
         };
@@ -162,7 +165,7 @@ impl Rows {
     }
 
     /// Forgets metrics that were told and never logged: their writer died in between.
-    fn drop_unused_metrics(&mut self) {
+    pub(super) fn drop_unused_metrics(&mut self) {
         let mut positions: Vec<Option<u32>> = vec![None; self.metrics.len()];
         for metric in self.groups.iter().flat_map(|group| &group.metrics) {
             if let Some(position) = positions.get_mut(*metric as usize) {
@@ -314,23 +317,36 @@ pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
     parse_into(bytes, id, path, &mut Spare::default())
 }
 
+/// Reads the records of a segment whatever its header says: a frame proves by itself which segment
+/// it is of.
+pub(super) fn parse_records(bytes: &[u8], id: &SegmentId, path: &Path) -> Rows {
+    records_into(bytes, id, path, &mut Spare::default())
+}
+
 fn parse_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> Result<Rows> {
-    let mut rows = Rows {
+    let empty = |clean| Rows {
         len: segment::HEADER_BYTES as u64,
         numbers_are_positions: true,
+        clean,
         ..Rows::default()
     };
     let Some(header) = bytes.get(..segment::HEADER_BYTES) else {
-        rows.clean = false;
-        return Ok(rows); // the writer died while it made the file
+        return Ok(empty(false)); // the writer died while it made the file
     };
     if header.iter().all(|byte| *byte == 0) {
-        rows.clean = true;
-        return Ok(rows);
+        return Ok(empty(true));
     }
     segment::check_header(header, id, path)?;
+    Ok(records_into(bytes, id, path, spare))
+}
+
+/// Reads what stands behind the header.
+fn records_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> Rows {
     let mut parser = Parser {
-        rows,
+        rows: Rows {
+            numbers_are_positions: true,
+            ..Rows::default()
+        },
         spare,
         shapes: HashMap::new(),
         names: HashMap::new(),
@@ -341,21 +357,14 @@ fn parse_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> R
     loop {
         while let Some(body) = frame::body_at(bytes, at, seed) {
             if let Err(why) = parser.take(body) {
-                parser
-                    .rows
-                    .damage
-                    .push(Damage::new(path, at as u64, "record", why.to_string()));
+                parser.damaged(path, at, why.to_string());
             }
             at += frame::frame_bytes(body.len());
         }
         let Some(next) = frame::next_frame(bytes, at, seed) else {
             break;
         };
-        let why = format!("{} bytes are no record", next - at);
-        parser
-            .rows
-            .damage
-            .push(Damage::new(path, at as u64, "record", why));
+        parser.damaged(path, at, format!("{} bytes are no record", next - at));
         at = next;
     }
     let mut rows = parser.rows;
@@ -365,7 +374,7 @@ fn parse_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> R
     rows.groups.retain(|group| !group.rows.is_empty());
     rows.drop_unused_metrics();
     rows.numbers_are_positions &= told == (rows.metrics.len(), rows.groups.len());
-    Ok(rows)
+    rows
 }
 
 /// Reads the first record of a segment, if it stands whole in `head`.
@@ -386,6 +395,12 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    fn damaged(&mut self, path: &Path, at: usize, why: String) {
+        let damage = Damage::new(path, at as u64, "record", why);
+        self.rows.damage.push(damage);
+        self.rows.damage_rows.push(self.row);
+    }
+
     fn take(&mut self, body: &[u8]) -> Result<(), crate::codec::Malformed> {
         let malformed = |why: String| Err(crate::codec::Malformed::new(why));
         let row = self.row;

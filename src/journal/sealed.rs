@@ -382,6 +382,9 @@ impl Axis {
     }
 }
 
+/// Place and body of a record of a later version.
+pub(super) type Unknown = (u32, Vec<u8>);
+
 /// A sealed file, open: its footer in memory, its parts on demand.
 #[derive(Clone, Debug)]
 pub struct Sealed {
@@ -402,6 +405,21 @@ impl Sealed {
     /// # Errors
     /// `Error::Corrupt` with the place; `Error::NewerFormat`; `Error::Io`.
     pub fn open(file: Arc<dyn File>, id: &SegmentId) -> Result<Self> {
+        Self::open_despite(file, id, &mut |damage| Err(damage.into()))
+    }
+
+    /// Opens a sealed file whose footer is whole, whatever the rest is like: the footer's checksum
+    /// is seeded with the segment, so it proves by itself what header and magic say again.
+    ///
+    /// - `found`: told of damage that could be passed over, and decides
+    ///
+    /// # Errors
+    /// As [`Self::open`], and those of `found`.
+    pub(super) fn open_despite(
+        file: Arc<dyn File>,
+        id: &SegmentId,
+        found: &mut dyn FnMut(Damage) -> Result<()>,
+    ) -> Result<Self> {
         let path = file.path().to_owned();
         let damaged = |offset: u64, what, why: String| Damage::new(&path, offset, what, why);
         let len = file.stat()?.len;
@@ -411,7 +429,10 @@ impl Sealed {
         }
         let mut header = [0; segment::HEADER_BYTES];
         read_exact(&*file, &mut header, 0)?;
-        segment::check_header_of(&header, MAGIC, VERSION, id, &path)?;
+        match segment::check_header_of(&header, MAGIC, VERSION, id, &path) {
+            Err(Error::Corrupt(damage)) => found(*damage)?,
+            checked => checked?,
+        }
         let mut trailer = [0; TRAILER_BYTES];
         let trailer_at = len - TRAILER_BYTES as u64;
         read_exact(&*file, &mut trailer, trailer_at)?;
@@ -419,9 +440,12 @@ impl Sealed {
         let read = (|| Ok((bytes.u32()?, bytes.u32()?, bytes.array()?, bytes.array()?)))();
         let (footer_len, footer_crc, hash, magic): (u32, u32, [u8; 32], [u8; 8]) =
             read.map_err(|why: Malformed| damaged(trailer_at, "trailer", why.0))?;
-        let footer_at = trailer_at.checked_sub(u64::from(footer_len));
-        let (Some(footer_at), MAGIC) = (footer_at, magic) else {
-            return Err(damaged(trailer_at, "trailer", "it is no trailer".to_owned()).into());
+        let no_trailer = || damaged(trailer_at, "trailer", "it is no trailer".to_owned());
+        if magic != MAGIC {
+            found(no_trailer())?;
+        }
+        let Some(footer_at) = trailer_at.checked_sub(u64::from(footer_len)) else {
+            return Err(no_trailer().into());
         };
         let mut bytes = vec![0; footer_len as usize];
         read_exact(&*file, &mut bytes, footer_at)?;
@@ -467,10 +491,18 @@ impl Sealed {
     /// # Errors
     /// As [`Self::part`].
     pub fn events(&self) -> Result<Vec<EventRow>> {
+        Ok(self.events_and_unknown()?.0)
+    }
+
+    /// Reads the events, in order, and the bodies of those of a later version, with their places.
+    ///
+    /// # Errors
+    /// As [`Self::part`].
+    pub(super) fn events_and_unknown(&self) -> Result<(Vec<EventRow>, Vec<Unknown>)> {
         let part = &self.footer.events;
         let bytes = self.part(part, "events")?;
         let mut rest = Bytes(&bytes);
-        let mut events = Vec::new();
+        let (mut events, mut unknown) = (Vec::new(), Vec::new());
         while !rest.0.is_empty() {
             let mut next = || {
                 let (row, len) = (rest.u32()?, rest.u32()?);
@@ -479,15 +511,18 @@ impl Sealed {
             let (row, record) = next().map_err(|why: Malformed| {
                 Damage::new(self.path(), part.offset, "events", why.to_string())
             })?;
-            if let Record::Event { time_us, event } = record {
-                events.push(EventRow {
+            match record {
+                Record::Event { time_us, event } => events.push(EventRow {
                     row,
                     time_us,
                     event,
-                });
+                }),
+                Record::Unknown(body) => unknown.push((row, body.to_vec())),
+                // Never among the events.
+                Record::Points { .. } | Record::Metric { .. } | Record::Shape { .. } => {}
             }
         }
-        Ok(events)
+        Ok((events, unknown))
     }
 
     /// Appends the points of a metric to `out`, each with its place among the records. Chunks that
@@ -529,10 +564,7 @@ impl Sealed {
             return Ok(());
         };
         let axis = self.axis(block)?;
-        let mut values = Vec::new();
-        let bytes = self.part(&column.part, "chunk")?;
-        chunk::decode_values(&bytes, block.rows as usize, &mut values)
-            .map_err(|why| Damage::new(self.path(), column.part.offset, "chunk", why.0))?;
+        let values = self.values(block, column)?;
         let rows = axis.steps.iter().zip(&axis.times_us).zip(&axis.places);
         for (((&step, &time_us), &place), &value) in rows.zip(&values) {
             let row = u32::try_from(place).unwrap_or(u32::MAX);
@@ -558,6 +590,18 @@ impl Sealed {
             .map_err(|why| Damage::new(self.path(), block.axis.offset, "axis", why.0).into())
     }
 
+    /// Reads the values of a metric in a block.
+    ///
+    /// # Errors
+    /// As [`Self::part`].
+    pub(super) fn values(&self, block: &BlockEntry, column: &ColumnEntry) -> Result<Vec<f64>> {
+        let mut values = Vec::new();
+        let bytes = self.part(&column.part, "chunk")?;
+        chunk::decode_values(&bytes, block.rows as usize, &mut values)
+            .map_err(|why| Damage::new(self.path(), column.part.offset, "chunk", why.0))?;
+        Ok(values)
+    }
+
     /// Reads the whole file against its hash and decodes every part.
     ///
     /// # Errors
@@ -568,13 +612,18 @@ impl Sealed {
             for block in &group.blocks {
                 self.axis(block)?;
                 for column in &block.columns {
-                    let bytes = self.part(&column.part, "chunk")?;
-                    chunk::decode_values(&bytes, block.rows as usize, &mut Vec::new()).map_err(
-                        |why| Damage::new(self.path(), column.part.offset, "chunk", why.0),
-                    )?;
+                    self.values(block, column)?;
                 }
             }
         }
+        self.verify_whole()
+    }
+
+    /// Reads the whole file against its hash.
+    ///
+    /// # Errors
+    /// `Error::Corrupt`; `Error::Io`.
+    pub(super) fn verify_whole(&self) -> Result<()> {
         let mut bytes = crate::sys::read_all(&*self.file, SEGMENT_READ_BYTES_MAX)?;
         bytes.truncate(bytes.len().saturating_sub(TRAILER_BYTES - 8));
         if *blake3::hash(&bytes).as_bytes() != self.hash {

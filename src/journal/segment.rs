@@ -16,6 +16,8 @@ use super::frame::Seed;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::RunId;
+use crate::model::WriterId;
 use crate::sys::File;
 use crate::sys::Map;
 use crate::sys::Open;
@@ -69,6 +71,18 @@ fn is_whole(header: &[u8]) -> bool {
 fn inode_of(header: &[u8]) -> u64 {
     let field = header.get(40..).and_then(|tail| tail.first_chunk());
     field.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Returns the segment that a whole header is of, whichever kind of file it heads.
+pub(super) fn id_of(header: &[u8; HEADER_BYTES]) -> Option<SegmentId> {
+    let (body, sum) = header.split_last_chunk::<4>()?;
+    let field = |at: usize| body.get(at..);
+    let id = SegmentId {
+        run: RunId(u128::from_le_bytes(*field(16)?.first_chunk()?)),
+        writer: WriterId(u64::from_le_bytes(*field(32)?.first_chunk()?)),
+        seq: u32::from_le_bytes(*field(12)?.first_chunk()?),
+    };
+    (crc32c::crc32c(body).to_le_bytes() == *sum).then_some(id)
 }
 
 /// Lays out a header with the magic of its kind of file.

@@ -510,6 +510,7 @@ fn a_store_on_a_read_only_mount_is_read_and_not_written() {
         &["show", "single"],
         &["stat"],
         &["check"],
+        &["check", "--salvage", "saved"],
         &["compare", "twin", "single"],
     ] {
         let output = call(command).output();

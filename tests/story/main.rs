@@ -14,4 +14,5 @@ mod programs;
 mod queries;
 mod real_logs;
 mod round_trip;
+mod salvage;
 mod scripts;
