@@ -9,9 +9,9 @@
 //! beside the new store, mended and verified there, and removed at the end. No index is needed: the
 //! new store's is folded from its own journal.
 //!
-//! Of a segment that is there twice (rows and columns, `live/` and `journal/`) a whole file is
-//! taken, else the one that has most. Two damaged ones are not woven together: who damaged both in
-//! different places is not the accident to plan for.
+//! Of a segment that is there twice (rows and columns, `live/` and `journal/`) whole columns are
+//! taken, else rows that have all, else the columns that have most. Two damaged ones are not woven
+//! together: who damaged both in different places is not the accident to plan for.
 //!
 //! Rows that are whole stay rows while their writer lives, or if they are a copy of what is written
 //! elsewhere: as with any copy of a store, the whole segment may still arrive under that name. All
@@ -414,34 +414,36 @@ impl Work<'_> {
                 return Ok(());
             }
         }
-        let mut live = None;
-        let mut found = Vec::new();
+        let mut columns: Vec<Remains> = Vec::new();
         for loss in refused {
             let losses = vec![loss];
             let rows = Rows::default();
-            found.push(Remains { rows, losses });
-        }
-        if let Some(file) = &rows {
-            let (remains, goes_on) = self.read_rows(id, &**file);
-            if remains.losses.is_empty() && goes_on {
-                live = Some(Arc::clone(file));
-            }
-            found.push(remains);
+            columns.push(Remains { rows, losses });
         }
         let sealed = sealed.into_iter().rev();
-        found.extend(sealed.map(|file| Remains::of_sealed(file, id)));
-        // The last of equals is taken: the file nearest to where it stays.
-        let best = (0..found.len()).max_by_key(|at| {
-            let remains = found.get(*at);
-            remains.map(|remains| (remains.is_whole(), remains.count()))
-        });
-        let best = match best {
-            Some(at) => found.remove(at),
-            None => self.gone(id),
+        columns.extend(sealed.map(|file| Remains::of_sealed(file, id)));
+        columns.sort_by_key(Remains::count);
+        let told = columns.iter().map(points_told).max().unwrap_or(0);
+        let has_columns = columns.last().is_some_and(|most| most.count() > 0);
+        let Some(file) = rows else {
+            let best = columns.pop().unwrap_or_else(|| self.gone(id));
+            self.spare(id, losses_of(columns));
+            return self.write(id, best, None);
         };
-        for other in found {
-            self.spare(id, other.losses);
+        let (mut best, goes_on) = self.read_rows(id, &*file);
+        // Rows may be older than the columns beside them, or torn.
+        let is_all = !goes_on && best.is_whole() && best.rows.clean && points(&best.rows) >= told;
+        if is_all && !best.rows.is_empty() {
+            self.spare(id, losses_of(columns));
+        } else if has_columns && let Some(most) = columns.pop() {
+            self.spare(id, std::mem::replace(&mut best, most).losses);
+            self.spare(id, losses_of(columns));
+            return self.write(id, best, None);
+        } else {
+            // What the columns had, nobody knows.
+            best.losses.extend(losses_of(columns));
         }
+        let live = (goes_on && best.losses.is_empty()).then_some(file);
         self.write(id, best, live)
     }
 
@@ -556,7 +558,9 @@ impl Work<'_> {
             match &loss.extent {
                 Extent::Points { .. } if has_all_points => loss.extent = Extent::Nothing,
                 Extent::Events | Extent::All => {
-                    rows.events.clone_from(&regained.rows.events);
+                    if rows.events.is_empty() {
+                        rows.events.clone_from(&regained.rows.events);
+                    }
                     if has_all_points {
                         loss.extent = Extent::Events;
                     }
@@ -609,4 +613,18 @@ impl Work<'_> {
 fn points(rows: &Rows) -> u64 {
     let points = rows.groups.iter().map(|group| group.values.len() as u64);
     points.sum()
+}
+
+/// How many points there were, as far as the file tells.
+fn points_told(remains: &Remains) -> u64 {
+    let lost = remains.losses.iter().map(|loss| match &loss.extent {
+        Extent::Points { count, .. } => *count,
+        Extent::Nothing | Extent::Events | Extent::Records { .. } | Extent::All => 0,
+    });
+    points(&remains.rows) + lost.sum::<u64>()
+}
+
+fn losses_of(remains: Vec<Remains>) -> Vec<Loss> {
+    let losses = remains.into_iter().map(|remains| remains.losses);
+    losses.flatten().collect()
 }

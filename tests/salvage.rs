@@ -625,6 +625,32 @@ fn a_segment_that_is_gone_comes_back_from_the_index() {
 }
 
 #[test]
+fn rows_beside_damaged_columns_make_up_for_them_only_if_they_are_all() {
+    let subject = Subject::new();
+    let (rows, bytes) = &subject.rows;
+    let store = Store::open(&subject.path).unwrap();
+    store.fold(None).unwrap();
+    let columns = files(&subject.path.join("journal"));
+    let is_of_rows = |file: &&PathBuf| file.file_stem() == rows.file_stem();
+    let columns = columns.iter().find(is_of_rows).unwrap();
+    let mut damaged = fs::read(columns).unwrap();
+    damaged[100] ^= 1;
+    fs::write(columns, &damaged).unwrap();
+    fs::remove_file(subject.path.join("index.redb")).unwrap();
+    // Its maker died between the two names.
+    put_rows(rows, bytes);
+    let Outcome { facts, report } = subject.salvage("all rows");
+    assert!(facts == subject.right);
+    assert_eq!((report.lost.len(), report.spared.len()), (0, 1));
+    // A copy of the rows as they were early on.
+    for len in [0, 64, bytes.len() / 3, bytes.len() - 640] {
+        fs::write(rows, &bytes[..len / 8 * 8]).unwrap();
+        let report = subject.salvage("early rows").report;
+        assert!(!report.lost.is_empty(), "{len}: {report:?}");
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_listed_is_named() {
     let subject = Subject::new();
     for name in ["journal", "live", "blobs"] {
