@@ -17,7 +17,7 @@ use tracker::journal::frame::Seed;
 use tracker::journal::record;
 use tracker::journal::rows::Group;
 use tracker::journal::rows::Rows;
-use tracker::journal::sealed;
+use tracker::journal::sealed::Encoder;
 use tracker::journal::sealed::Footer;
 use tracker::journal::segment;
 use tracker::model::ArtifactRef;
@@ -59,6 +59,9 @@ fn main() {
     records();
     chunks();
     sealed_files();
+    imports();
+    blobs();
+    segments();
     for (number, text) in FILTERS.iter().enumerate() {
         write("filter", &format!("filter-{number:02}"), text.as_bytes());
     }
@@ -183,7 +186,10 @@ fn sealed_files() {
         groups: vec![group],
         ..Rows::default()
     };
-    let bytes = sealed::encode(&rows, &ID).expect("rows are encoded");
+    let bytes = Encoder::default()
+        .encode(&rows, &ID)
+        .expect("rows are encoded")
+        .to_vec();
     write("sealed", "whole", &[&[0][..], &bytes].concat());
     let trailer = bytes.len() - TRAILER_BYTES;
     let len = bytes[trailer..]
@@ -194,4 +200,135 @@ fn sealed_files() {
     let len = u16::try_from(parts.len()).expect("it is short");
     let input = [&[1][..], &len.to_le_bytes(), parts, footer].concat();
     write("sealed", "parts", &input);
+}
+
+/// Files by what the first byte says they are called; the second one gives no options.
+fn imports() {
+    let files: [(u8, &str, &str); 17] = [
+        (0, "csv", "step,loss,note\n1,0.5,a\n2,NaN,\"b\nc\"\n"),
+        (
+            0,
+            "csv-params",
+            "#{\"lr\": 1e-3, \"net\": {\"w\": [1, 2]}}\nr,l,t\n1.5,2,0.25\n",
+        ),
+        (
+            0,
+            "csv-runs",
+            "run,epoch,time,acc\na,1,1705314600,0.5\nb,1,1705314601,0.6\n",
+        ),
+        (
+            0,
+            "csv-points",
+            "run,metric,step,time,value\na,loss,1,2024-01-15T10:30:00Z,0.5\n",
+        ),
+        (0, "csv-semicolons", "step;loss\n1;0,5\n2;0,25\n"),
+        (1, "tsv", "iteration\tloss\n1\t0.5\n2\tinf\n"),
+        (
+            2,
+            "jsonl",
+            "{\"step\": 1, \"val\": {\"acc\": 0.5}}\n{\"step\": 2, \"x\": NaN}\n{\"st",
+        ),
+        (
+            2,
+            "jsonl-records",
+            "{\"run_id\": \"a\", \"metrics\": {\"loss\": 1}}\n{\"run_id\": \"b\", \"params\": {\"x\": 1}}\n",
+        ),
+        (
+            3,
+            "record",
+            "{\"run_id\":\"r\",\"timestamp\":\"2024-01-15T10:30:00Z\",\"parameters\":{\"lr\":1e-3},\
+             \"metrics\":{\"a\":0.9,\"b\":[0.5,null],\"h\":{\"10\":1},\"s\":{\"steps\":[5],\"values\":[1],\
+             \"times\":[1705314720]},\"p\":[{\"step\":7,\"value\":0.25}],\"t\":[[1,0.5]]},\
+             \"artifacts\":[\"log.csv\",\"../x\"],\"tags\":[\"base\"],\"duration_s\":2}",
+        ),
+        (
+            3,
+            "exported",
+            "{\"id\":\"abababababababab018bcfe56800abab\",\"name\":\"n\",\"status\":\"failed\",\
+             \"params\":{\"x\":\"NaN\"},\"exact_params\":{\"x\":{\"text\":\"NaN\"}},\"record_version\":1,\
+             \"environment\":{},\"series\":{\"a\":{\"steps\":[1],\"times_us\":[7],\"values\":[\"Infinity\"]}}}",
+        ),
+        (
+            3,
+            "history",
+            "[{\"epoch\": 1, \"loss\": 0.5}, {\"epoch\": 2, \"loss\": 0.25}]",
+        ),
+        (
+            4,
+            "yaml",
+            "run_id: r\nparams: &p {lr: 1e-3, deep: {x: .nan}}\nmore: *p\nmetrics:\n  a: [1, 2]\n",
+        ),
+        (
+            5,
+            "trainer",
+            "{\"log_history\":[{\"step\":1,\"loss\":0.5},{\"step\":2,\"eval_loss\":0.4}],\
+             \"max_steps\":2,\"total_flos\":1.5}",
+        ),
+        (6, "by-content", "wall_time,step,loss\n1705314600.5,1,0.5\n"),
+        (
+            7,
+            "hparams",
+            "lr: 0.1\nnet: {layers: [64, 32], act: relu}\n",
+        ),
+        (
+            8,
+            "lines",
+            "{\"step\": 1, \"loss\": 0.5}\n{\"step\": 2, \"loss\": -1e3}\n{\"a\":{\"b\":NaN},\"time\":\
+             \"2024-01-15T10:30:00Z\"}\n{\"loss\": true, \"x\": \"-Infinity\", \"none\": null}",
+        ),
+        (
+            9,
+            "table",
+            "\u{1}\u{0}\u{2}\u{3}\u{1}\u{1}\u{9}abcdefghijklmnopqrstuvwxyz",
+        ),
+    ];
+    for (kind, name, text) in files {
+        write("import", name, &[&[kind, 0], text.as_bytes()].concat());
+    }
+    write(
+        "import",
+        "csv-options",
+        b"\0\x03a,b,c,t\n1,2,x,1705314600\n1,3,y,1705314601\n",
+    );
+}
+
+fn blobs() {
+    let hash = "ab".repeat(32);
+    let run = "abababababababab018bcfe56800abab";
+    let texts: [(u8, &str, String); 6] = [
+        (
+            0,
+            "listed",
+            format!(
+                "ab/{hash}\nab/{}\nx.tmp\nab/y\nstrange",
+                hash.to_uppercase()
+            ),
+        ),
+        (
+            1,
+            "exported",
+            "model.pt\na/b.txt\n../out\n/etc/x\na/../../b\na\n./a".to_owned(),
+        ),
+        (2, "logged", "a/b/c.pt".to_owned()),
+        (5, "hash", hash),
+        (5, "run", run.to_owned()),
+        (5, "file", format!("{run}-0123456789abcdef-00000003.sealed")),
+    ];
+    for (kind, name, text) in texts {
+        write("blob", name, &[&[kind], text.as_bytes()].concat());
+    }
+    write("blob", "read", &[&[3, 4, 0, 1], &[7; 40][..]].concat());
+}
+
+/// What `arbitrary` makes of these is what counts: many records of the first kinds, then damage.
+fn segments() {
+    let bytes: Vec<u8> = (0..600u32).map(|at| (at * at / 7 % 251) as u8).collect();
+    write("segment", "damaged", &[&[0][..], &bytes].concat());
+    write("segment", "anything", &[&[1][..], &bytes].concat());
+    for (number, salt) in [3u32, 11, 29].iter().enumerate() {
+        let bytes: Vec<u8> = (0..300u32)
+            .map(|at| (at * at * salt / 13 % 241) as u8)
+            .collect();
+        write("ops", &format!("ops-{number}"), &bytes);
+    }
 }

@@ -11,6 +11,7 @@
 //! A header with both `metric` and `value` means a row a point, as `tracker` itself exports points;
 //! the other columns (`run`, `step`, `time`) mean what they mean elsewhere.
 
+use std::collections::HashSet;
 use std::io;
 use std::io::BufRead;
 use std::io::Read;
@@ -44,9 +45,9 @@ pub(super) fn read(source: &mut Source<'_>, options: &ImportOptions, tabs: bool)
         let mut line = Vec::new();
         source.line(&mut line, LINE_BYTES_MAX)?;
         let text = String::from_utf8_lossy(&line);
-        let params = document::json(text.trim_start_matches('#'));
-        let params = params.map_err(|why| source.invalid(&format!("line 1: {why}")))?;
-        document::params(&params, "", &mut log.params);
+        document::json(text.trim_start_matches('#'))
+            .and_then(|params| document::params(&params, "", &mut log.params))
+            .map_err(|why| source.invalid(&format!("line 1: {why}")))?;
     }
     let delimiter = match options.delimiter {
         Some(char) if char.is_ascii() => u8::try_from(char).unwrap_or(b','),
@@ -361,13 +362,15 @@ impl Header {
         warnings: &mut Vec<String>,
     ) -> Result<Self, String> {
         let mut names: Vec<String> = Vec::with_capacity(record.len());
+        let mut known = HashSet::with_capacity(record.len());
         for (field, number) in record.iter().zip(1..) {
             let field = field.trim();
             let mut name = field.to_owned();
             if field.is_empty() {
                 name = format!("column {number}");
-            } else if names.contains(&name) {
-                name = format!("{field} {number}");
+            }
+            while !known.insert(name.clone()) {
+                name = format!("{name} {number}");
             }
             if name != field {
                 warnings.push(format!(

@@ -12,6 +12,7 @@ use serde_saphyr::DuplicateKeyPolicy;
 use super::flat::quote_bare_non_finite;
 use super::source::Source;
 use crate::error::Result;
+use crate::limits::NAME_BYTES_MAX;
 use crate::limits::NESTING_MAX;
 use crate::model::ParamValue;
 
@@ -113,16 +114,34 @@ fn rename_non_finite(value: &mut Value) {
 }
 
 /// Adds the params that a tree holds: nested names join with `.`.
-pub(super) fn params(value: &Value, prefix: &str, out: &mut Vec<(String, ParamValue)>) {
+pub(super) fn params(
+    value: &Value,
+    prefix: &str,
+    out: &mut Vec<(String, ParamValue)>,
+) -> Result<(), String> {
+    check_prefix(prefix)?;
     match value {
         Value::Object(map) if !map.is_empty() || prefix.is_empty() => {
             for (key, value) in map {
-                params(value, &join(prefix, key, '.'), out);
+                params(value, &join(prefix, key, '.'), out)?;
             }
         }
         _ if prefix.is_empty() => {}
         _ => out.push((prefix.to_owned(), ParamValue::from_json(value))),
     }
+    Ok(())
+}
+
+/// Refuses a name that is too long before others are made of it: a key of megabytes above as many
+/// others would else be copied for each of them.
+pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
+    if prefix.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    let (len, start) = (prefix.len(), prefix.chars().take(24).collect::<String>());
+    Err(format!(
+        "a name has {len} bytes, at most {NAME_BYTES_MAX}: {start:?}…"
+    ))
 }
 
 /// The name of something nested.

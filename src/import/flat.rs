@@ -17,6 +17,7 @@ use serde::de::MapAccess;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 
+use super::document::check_prefix;
 use crate::limits::NESTING_MAX;
 
 /// A value that is not an object.
@@ -193,6 +194,7 @@ impl<'de> Visitor<'de> for Fill<'_> {
         if self.depth == NESTING_MAX {
             return Err(A::Error::custom(format!("nests deeper than {NESTING_MAX}")));
         }
+        check_prefix(&self.flat.prefix).map_err(A::Error::custom)?;
         let outer = self.flat.prefix.len();
         if self.depth > 0 {
             self.flat.prefix.push('/');

@@ -1,6 +1,7 @@
 //! A log (CSV, JSON lines, `trainer_state.json`) becomes runs: what its formats have in common.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::ImportOptions;
@@ -41,6 +42,9 @@ const PLAIN_STEMS: [&str; 12] = [
     "monitor",
     "trainer_state",
 ];
+
+/// Most params, tags and warnings that the runs of a log come to, which all have the same.
+const SHARED_MAX: usize = 4 << 20;
 
 /// What a log holds.
 #[derive(Default)]
@@ -102,10 +106,16 @@ pub(super) fn into_runs(
     params_beside(path, &mut log);
     let base = options.name.clone().unwrap_or_else(|| name_of(path));
     let several = log.tables.runs.len() > 1;
+    let shared = log.params.len() + log.tags.len() + log.warnings.len();
+    if shared.saturating_mul(log.tables.runs.len()) > SHARED_MAX {
+        let runs = log.tables.runs.len();
+        let why = format!("has {runs} runs with {shared} params, tags and warnings each: part it");
+        return Err(source.invalid(&why));
+    }
     let mut runs: Vec<ImportedRun> = Vec::with_capacity(log.tables.runs.len());
     let mut has_numbers = false;
     for (key, table) in log.tables.runs {
-        let rows = table
+        let mut rows = table
             .finish(options, modified_us)
             .map_err(|why| source.invalid(&why))?;
         has_numbers |= rows.has_numbers;
@@ -116,12 +126,11 @@ pub(super) fn into_runs(
             (Some(name), false) => name.clone(),
             (None, false) => key.clone(),
         };
-        let mut params = log.params.clone();
-        for (name, value) in rows.params {
-            // What a log says itself goes before what a file beside it says.
-            params.retain(|(other, _)| *other != name);
-            params.push((name, value));
-        }
+        // What a log says itself goes before what a file beside it says.
+        let said: HashSet<&String> = rows.params.iter().map(|(name, _)| name).collect();
+        let shared = log.params.iter().filter(|(name, _)| !said.contains(name));
+        let mut params: Vec<(String, ParamValue)> = shared.cloned().collect();
+        params.append(&mut rows.params);
         let mut run = ImportedRun {
             id: identity::of_log(kind, path, &digest, &key, start_us, options),
             name,
@@ -166,18 +175,20 @@ fn params_beside(path: &Path, log: &mut Log) {
         if beside == path || !beside.is_file() {
             continue;
         }
-        match document::read(&beside) {
-            Ok(value) => {
-                let mut params = Vec::new();
-                document::params(&value, "", &mut params);
-                for (name, value) in params {
-                    if log.params.iter().all(|(other, _)| *other != name) {
-                        log.params.push((name, value));
-                    }
-                }
-            }
-            Err(why) => log.warnings.push(format!("its params are not read: {why}")),
+        let mut params = Vec::new();
+        let read = document::read(&beside).map_err(|why| why.to_string());
+        let read = read.and_then(|value| {
+            document::params(&value, "", &mut params)
+                .map_err(|why| format!("{why}: {}", beside.display()))
+        });
+        if let Err(why) = read {
+            log.warnings.push(format!("its params are not read: {why}"));
+            continue;
         }
+        let known = log.params.iter().map(|(name, _)| name.clone());
+        let mut known: HashSet<String> = known.collect();
+        params.retain(|(name, _)| known.insert(name.clone()));
+        log.params.append(&mut params);
     }
 }
 

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::document::check_prefix;
 use super::document::first;
 use super::document::join;
 use super::flat::non_finite;
@@ -29,6 +30,8 @@ use crate::model::parse_time;
 use crate::model::time_from_unix;
 use crate::model::time_from_unix_integer;
 
+/// Values that are no numbers are told one by one up to this many.
+const LEFT_OUT_MAX: u64 = 100;
 const TIME_KEYS: [&str; 5] = ["time", "timestamp", "times", "timestamps", "wall_time"];
 
 /// Series as they are found.
@@ -37,7 +40,9 @@ pub(super) struct Metrics {
     by_name: HashMap<String, usize>,
     /// Of points that do not tell theirs.
     time_us: i64,
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
+    /// Values that are no numbers.
+    left_out: u64,
 }
 
 impl Metrics {
@@ -47,7 +52,18 @@ impl Metrics {
             by_name: HashMap::new(),
             time_us,
             warnings: Vec::new(),
+            left_out: 0,
         }
+    }
+
+    /// Takes what the user should know.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        if self.left_out > LEFT_OUT_MAX {
+            let more = self.left_out - LEFT_OUT_MAX;
+            let what = "more values are no numbers and left out";
+            self.warnings.push(format!("{more} {what}"));
+        }
+        std::mem::take(&mut self.warnings)
     }
 
     pub(super) fn into_series(self) -> Vec<(String, Vec<Point>)> {
@@ -78,6 +94,7 @@ impl Metrics {
 
     /// Takes one metric by its full name.
     pub(super) fn add(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        check_prefix(name)?;
         match value {
             Value::Object(map) => self.add_object(name, map),
             Value::Array(items) => self.add_list(name, items),
@@ -218,10 +235,13 @@ impl Metrics {
             Value::Array(_) | Value::Object(_) => None,
         };
         let Some(value) = number else {
-            let text = shorten(&value.to_string());
-            self.warnings.push(format!(
-                "metric {name:?} is no number at step {step}, left out: {text}"
-            ));
+            self.left_out += 1;
+            if self.left_out <= LEFT_OUT_MAX {
+                let text = shorten(&value.to_string());
+                self.warnings.push(format!(
+                    "metric {name:?} is no number at step {step}, left out: {text}"
+                ));
+            }
             return;
         };
         let point = Point {

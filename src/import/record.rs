@@ -10,6 +10,8 @@
 //! an artifact, and params that were refused for their first value.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use super::ImportOptions;
 use super::ImportedArtifact;
 use super::ImportedRun;
 use super::document;
+use super::document::check_prefix;
 use super::document::first;
 use super::document::join;
 use super::identity;
@@ -168,8 +171,9 @@ pub(super) fn read(map: &Map<String, Value>, place: &Place<'_>) -> Result<Import
     if let Some((_, value)) = fields.take(&["artifacts"]) {
         read_artifacts(value, place.path, &mut run)?;
     }
+    let mut tags = Tags::default();
     if let Some((_, value)) = fields.take(&["tags"]) {
-        read_tags(value, "", &mut run.tags);
+        read_tags(value, "", &mut tags)?;
     }
     run.source = Some(identity::source_text("record", place.path, &digest));
     if exported.is_some() {
@@ -177,9 +181,10 @@ pub(super) fn read(map: &Map<String, Value>, place: &Place<'_>) -> Result<Import
     }
     for (key, value) in map {
         if !value.is_null() && !fields.taken.contains(&key.as_str()) {
-            read_tags(value, key, &mut run.tags);
+            read_tags(value, key, &mut tags)?;
         }
     }
+    run.tags = tags.list;
     Ok(run)
 }
 
@@ -228,7 +233,7 @@ fn read_params(fields: &mut Fields<'_>, run: &mut ImportedRun) -> Result<(), Str
             continue;
         };
         match value {
-            Value::Object(_) => document::params(value, "", &mut run.params),
+            Value::Object(_) => document::params(value, "", &mut run.params)?,
             Value::Array(items) => {
                 for item in items {
                     let map = item.as_object();
@@ -265,7 +270,7 @@ fn read_metrics(
             metrics.add(name, value)?;
         }
     }
-    run.warnings.append(&mut metrics.warnings);
+    run.warnings.append(&mut metrics.take_warnings());
     run.series = metrics.into_series();
     let times = run.series.iter().flat_map(|(_, points)| points);
     let last = times.map(|point| point.time_us).max();
@@ -307,31 +312,46 @@ fn read_exported(fields: &mut Fields<'_>, run: &mut ImportedRun) {
     fields.take(&["record_version"]);
 }
 
-fn read_tags(value: &Value, prefix: &str, tags: &mut Vec<(String, String)>) {
-    let mut push = |key: String, text: String| {
-        if tags.iter().all(|(other, _)| *other != key) {
-            tags.push((key, text));
+/// Tags in the order they come, each name once.
+#[derive(Default)]
+struct Tags {
+    list: Vec<(String, String)>,
+    known: HashSet<String>,
+}
+
+impl Tags {
+    fn push(&mut self, key: String, text: String) {
+        if self.known.insert(key.clone()) {
+            self.list.push((key, text));
         }
-    };
+    }
+}
+
+fn read_tags(value: &Value, prefix: &str, tags: &mut Tags) -> Result<(), String> {
+    check_prefix(prefix)?;
     match value {
         Value::Object(map) if !map.is_empty() || prefix.is_empty() => {
             for (key, value) in map {
-                read_tags(value, &join(prefix, key, '.'), tags);
+                read_tags(value, &join(prefix, key, '.'), tags)?;
             }
         }
         // Tags without values, as most trackers have them.
         Value::Array(items) if prefix.is_empty() => {
             for item in items {
-                push(text_of(item), "true".to_owned());
+                tags.push(text_of(item), "true".to_owned());
             }
         }
-        _ if prefix.is_empty() => push(text_of(value), "true".to_owned()),
-        _ => push(prefix.to_owned(), text_of(value)),
+        _ if prefix.is_empty() => tags.push(text_of(value), "true".to_owned()),
+        _ => tags.push(prefix.to_owned(), text_of(value)),
     }
+    Ok(())
 }
 
 fn read_artifacts(value: &Value, record: &Path, run: &mut ImportedRun) -> Result<(), String> {
     let folder = record.parent().unwrap_or(Path::new(""));
+    let mut known = HashSet::new();
+    // The number that the next file called like another gets.
+    let mut numbers: HashMap<String, u64> = HashMap::new();
     let mut add = |name: Option<&str>, value: &Value| {
         let mut artifact = artifact(name, value, folder).ok_or_else(|| {
             let text = shorten(&value.to_string());
@@ -347,15 +367,10 @@ fn read_artifacts(value: &Value, record: &Path, run: &mut ImportedRun) -> Result
         }
         let name = artifact.name.clone();
         // Files of other folders may be called alike; both are kept.
-        for number in 2.. {
-            if run
-                .artifacts
-                .iter()
-                .all(|other| other.name != artifact.name)
-            {
-                break;
-            }
+        while !known.insert(artifact.name.clone()) {
+            let number = numbers.entry(name.clone()).or_insert(2);
             artifact.name = format!("{number}/{name}");
+            *number += 1;
         }
         run.artifacts.push(artifact);
         Ok::<(), String>(())

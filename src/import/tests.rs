@@ -1,5 +1,7 @@
 //! Files in, runs out: formats, shapes, errors, and real logs against figures computed elsewhere.
 
+mod hostile;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;

@@ -48,7 +48,7 @@ pub(super) fn read(map: &Map<String, Value>, options: &ImportOptions) -> Result<
         found.into_iter().filter(|(_, value)| !value.is_null())
     };
     for (key, value) in known(&PARAMS) {
-        params(value, key, &mut log.params);
+        params(value, key, &mut log.params)?;
     }
     log.tags
         .extend(known(&TAGS).map(|(key, value)| (key.to_owned(), text_of(value))));

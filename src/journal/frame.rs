@@ -96,24 +96,63 @@ pub fn body_at(bytes: &[u8], offset: usize, seed: Seed) -> Option<&[u8]> {
     (seed.header(body) == header).then_some(body)
 }
 
-/// Returns where the next whole frame begins at or after `from`, if there is one.
+/// Looks for whole frames behind bytes that are none.
 ///
-/// Beyond a tail there is none: what follows is zero or torn. If there is one, the bytes before
-/// it were damaged.
-pub fn next_frame(bytes: &[u8], from: usize, seed: Seed) -> Option<usize> {
-    let (mut at, end) = (
-        from.next_multiple_of(RECORD_ALIGN_BYTES),
-        content_end(bytes),
-    );
-    while let Some(word) = bytes.get(at..at + HEADER_BYTES)
-        && at < end
-    {
-        if word != [0; HEADER_BYTES] && body_at(bytes, at, seed).is_some() {
-            return Some(at);
+/// One for a segment: what it looks through is bounded for the whole of it. Any word may pass for
+/// the length of a record, and bytes made to hurt have one at every eighth byte: to sum a record's
+/// length for each would take hours.
+#[derive(Debug)]
+pub struct Search<'a> {
+    bytes: &'a [u8],
+    seed: Seed,
+    end: usize,
+    /// Bytes that may still be summed for frames that are longer than [`Self::SHORT_BYTES`].
+    budget: u64,
+}
+
+impl<'a> Search<'a> {
+    /// Random words let each byte be summed about 40 times; this is beyond.
+    const SUMS_A_BYTE: u64 = 64;
+    /// Frames up to this are always found.
+    const SHORT_BYTES: usize = 4_096;
+
+    /// Knows the bytes of a segment.
+    pub fn new(bytes: &'a [u8], seed: Seed) -> Self {
+        Self {
+            bytes,
+            seed,
+            end: content_end(bytes),
+            budget: Self::SUMS_A_BYTE * bytes.len() as u64,
         }
-        at += RECORD_ALIGN_BYTES;
     }
-    None
+
+    /// Returns where nothing but zeros follows.
+    pub fn content_end(&self) -> usize {
+        self.end
+    }
+
+    /// Returns where the next whole frame begins at or after `from`, if there is one.
+    ///
+    /// Beyond a tail there is none: what follows is zero or torn. If there is one, the bytes before
+    /// it were damaged.
+    pub fn next_frame(&mut self, from: usize) -> Option<usize> {
+        let mut at = from.next_multiple_of(RECORD_ALIGN_BYTES);
+        while let Some(word) = self.bytes.get(at..).and_then(|rest| rest.first_chunk())
+            && at < self.end
+        {
+            let len = usize::try_from(Header::decode(*word).len).unwrap_or(usize::MAX);
+            let is_long = (Self::SHORT_BYTES + 1..=RECORD_BYTES_MAX).contains(&len);
+            let cost = if is_long { len as u64 } else { 0 };
+            if *word != [0; HEADER_BYTES] && cost <= self.budget {
+                if body_at(self.bytes, at, self.seed).is_some() {
+                    return Some(at);
+                }
+                self.budget -= cost;
+            }
+            at += RECORD_ALIGN_BYTES;
+        }
+        None
+    }
 }
 
 /// Returns where the zeros begin that stand behind all else: most of a young segment is made ahead.
@@ -138,6 +177,7 @@ pub fn content_end(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SEGMENT_BYTES_MAX;
     use crate::model::RunId;
     use crate::model::WriterId;
 
@@ -156,6 +196,32 @@ mod tests {
         ); // version 1
         let other = SegmentId { seq: 4, ..id };
         assert_ne!(Seed::of(&other).header(b"a").encode(), header);
+    }
+
+    #[test]
+    fn a_word_at_each_place_that_passes_for_a_length_takes_no_hours() {
+        let id = SegmentId {
+            run: RunId(1),
+            writer: WriterId(2),
+            seq: 3,
+        };
+        let seed = Seed::of(&id);
+        // Each word is the header of a record of the greatest length, with a wrong checksum.
+        let word = Header {
+            len: u32::try_from(RECORD_BYTES_MAX).unwrap(),
+            crc: 1,
+        };
+        let mut bytes = word.encode().repeat(SEGMENT_BYTES_MAX / HEADER_BYTES);
+        let short = bytes.len();
+        bytes.extend_from_slice(&seed.header(b"a").encode());
+        bytes.extend_from_slice(b"a\0\0\0\0\0\0\0");
+        let mut search = Search::new(&bytes, seed);
+        assert_eq!(search.next_frame(0), Some(short));
+        assert_eq!(search.next_frame(short + 8), None);
+        assert!(
+            search.budget < u64::from(word.len),
+            "that many were looked at"
+        );
     }
 
     #[test]

@@ -30,6 +30,10 @@ use crate::sys::Sys;
 /// The tag under which a run says that a power cut tore what it logged last.
 pub const TORN_TAG: &str = "tracker.torn";
 
+/// Damaged places that are told one by one. Any eight bytes of a file made to hurt can be one, and
+/// each takes thirty times that.
+const DAMAGE_MAX: usize = 1_000;
+
 /// An event and its place among the records of its segment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventRow {
@@ -348,28 +352,30 @@ fn records_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) ->
             ..Rows::default()
         },
         spare,
+        positions: HashMap::new(),
         shapes: HashMap::new(),
         names: HashMap::new(),
         row: 0,
     };
     let seed = Seed::of(id);
+    let mut search = frame::Search::new(bytes, seed);
     let mut at = segment::HEADER_BYTES;
     loop {
         while let Some(body) = frame::body_at(bytes, at, seed) {
             if let Err(why) = parser.take(body) {
-                parser.damaged(path, at, why.to_string());
+                parser.note(path, at, || why.to_string());
             }
             at += frame::frame_bytes(body.len());
         }
-        let Some(next) = frame::next_frame(bytes, at, seed) else {
+        let Some(next) = search.next_frame(at) else {
             break;
         };
-        parser.damaged(path, at, format!("{} bytes are no record", next - at));
+        parser.note(path, at, || format!("{} bytes are no record", next - at));
         at = next;
     }
     let mut rows = parser.rows;
     rows.len = at as u64;
-    rows.clean = frame::content_end(bytes) <= at;
+    rows.clean = search.content_end() <= at;
     let told = (rows.metrics.len(), rows.groups.len());
     rows.groups.retain(|group| !group.rows.is_empty());
     rows.drop_unused_metrics();
@@ -387,6 +393,8 @@ pub fn first_record<'a>(head: &'a [u8], id: &SegmentId) -> Option<Record<'a>> {
 struct Parser<'a> {
     rows: Rows,
     spare: &'a mut Spare,
+    /// Position in `rows.metrics` by name.
+    positions: HashMap<Name, u32>,
     /// Number of a shape in the segment to position in `rows.groups`.
     shapes: HashMap<u32, usize>,
     /// Number of a metric in the segment to position in `rows.metrics`.
@@ -395,7 +403,15 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn damaged(&mut self, path: &Path, at: usize, why: String) {
+    /// Notes damage; of very much only the first, and that there is more.
+    fn note(&mut self, path: &Path, at: usize, why: impl FnOnce() -> String) {
+        let why = match self.rows.damage.len() {
+            ..DAMAGE_MAX => why(),
+            DAMAGE_MAX => {
+                format!("after {DAMAGE_MAX} damaged places here is one more: the rest is not told")
+            }
+            _ => return,
+        };
         let damage = Damage::new(path, at as u64, "record", why);
         self.rows.damage.push(damage);
         self.rows.damage_rows.push(self.row);
@@ -432,8 +448,13 @@ impl Parser<'_> {
                     .extend(values.iter().map(|value| f64::from_le_bytes(*value)));
             }
             Record::Metric { number, name } => {
-                let position = u32::try_from(self.rows.metrics.len()).unwrap_or(u32::MAX);
-                self.rows.metrics.push(name);
+                let next = u32::try_from(self.rows.metrics.len()).unwrap_or(u32::MAX);
+                // One that is told twice, by a page that was written to two places, is one still:
+                // who asks for a name looks for one metric.
+                let position = *self.positions.entry(name.clone()).or_insert(next);
+                if position == next {
+                    self.rows.metrics.push(name);
+                }
                 self.names.insert(number, position);
                 self.rows.numbers_are_positions &= number == position;
             }

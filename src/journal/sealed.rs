@@ -41,6 +41,7 @@ use crate::codec::Malformed;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::limits::CHUNK_ROWS_MAX;
 use crate::limits::GROUP_ROWS_MIN;
 use crate::limits::SEGMENT_READ_BYTES_MAX;
 use crate::model::Name;
@@ -60,6 +61,9 @@ const VERSION: u32 = 1;
 /// |      8 |    32 | BLAKE3 of all bytes of the file before it    |
 /// |     40 |     8 | `trk-cols`                                   |
 const TRAILER_BYTES: usize = 48;
+
+/// Most points of a segment: those of the longest rows, 8 bytes each.
+const POINTS_MAX: u64 = SEGMENT_READ_BYTES_MAX / 8;
 
 /// Groups up to this many stay as they are, however few rows they have.
 const SMALL_GROUPS_MAX: usize = 8;
@@ -123,6 +127,50 @@ pub struct Footer {
     pub unknown_count: u32,
     /// Points in the segment.
     pub points: u64,
+}
+
+impl Footer {
+    /// Refuses what no encoder writes and would cost a reader dearly: a chunk that many columns
+    /// name is read for each, and a few bytes decode to thousands of values.
+    ///
+    /// - `len`: length of the file in bytes
+    fn check(&self, len: u64) -> Result<(), Malformed> {
+        let mut parts = u64::from(self.events.len);
+        let mut points = 0u64;
+        for group in &self.groups {
+            let metrics = &group.metrics;
+            if metrics.iter().any(|at| *at as usize >= self.metrics.len()) {
+                return Err(Malformed::new("a group has a metric without a name"));
+            }
+            for block in &group.blocks {
+                let columns = block.columns.len();
+                if columns != metrics.len()
+                    || !(1..=CHUNK_ROWS_MAX as u64).contains(&u64::from(block.rows))
+                {
+                    let (rows, want) = (block.rows, metrics.len());
+                    let why = format!("a block of {rows} rows has {columns} columns of {want}");
+                    return Err(Malformed::new(why));
+                }
+                let each = block
+                    .columns
+                    .iter()
+                    .map(|column| u64::from(column.part.len));
+                parts = parts.saturating_add(u64::from(block.axis.len) + each.sum::<u64>());
+                points = points.saturating_add(u64::from(block.rows) * columns as u64);
+            }
+        }
+        if parts > len {
+            let why = format!("its parts have {parts} bytes, the file has {len}");
+            return Err(Malformed::new(why));
+        }
+        if points != self.points || points > POINTS_MAX {
+            let told = self.points;
+            return Err(Malformed::new(format!(
+                "it tells of {told} points and has {points}"
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// Encodes one segment of a writer after the other, into the same memory.
@@ -454,6 +502,9 @@ impl Sealed {
         }
         let footer: Footer =
             codec::decode(&bytes).map_err(|why| damaged(footer_at, "footer", why.0))?;
+        footer
+            .check(len)
+            .map_err(|why| damaged(footer_at, "footer", why.0))?;
         Ok(Self {
             id: *id,
             footer,

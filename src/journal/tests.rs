@@ -1,5 +1,7 @@
 //! Writers and readers of real segments in a real folder.
 
+mod hostile;
+
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;

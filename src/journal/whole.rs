@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -211,18 +213,32 @@ type Axis = Vec<(i64, i64)>;
 type AllSeries<'a> = Vec<(Name, Cow<'a, [Point]>)>;
 
 /// Puts series of equal steps and times together, in order of first appearance.
+///
+/// A metric that comes twice is two series of one name: they stay apart.
 fn by_axis(series: AllSeries<'_>) -> Vec<(Axis, AllSeries<'_>)> {
     let mut groups: Vec<(Axis, AllSeries<'_>)> = Vec::new();
-    let place = |point: &Point| (point.step, point.time_us);
+    // Looked up, not looked for: a model may have a metric for each of 100,000 parameters.
+    let mut groups_of: HashMap<Axis, Vec<usize>> = HashMap::new();
+    let mut members: HashSet<(usize, Name)> = HashSet::new();
     for (name, points) in series {
-        // A metric that comes twice is two series of one name: they stay apart.
-        let group = groups.iter_mut().find(|(axis, members)| {
-            points.iter().map(place).eq(axis.iter().copied())
-                && members.iter().all(|(member, _)| *member != name)
+        let axis: Axis = points
+            .iter()
+            .map(|point| (point.step, point.time_us))
+            .collect();
+        let known = groups_of.entry(axis);
+        let free = |at: &usize| !members.contains(&(*at, name.clone()));
+        let found = match &known {
+            Entry::Occupied(groups) => groups.get().iter().copied().find(free),
+            Entry::Vacant(_) => None,
+        };
+        let at = found.unwrap_or_else(|| {
+            groups.push((known.key().clone(), Vec::new()));
+            known.or_default().push(groups.len() - 1);
+            groups.len() - 1
         });
-        match group {
-            Some((_, members)) => members.push((name, points)),
-            None => groups.push((points.iter().map(place).collect(), vec![(name, points)])),
+        members.insert((at, name.clone()));
+        if let Some((_, group)) = groups.get_mut(at) {
+            group.push((name, points));
         }
     }
     groups
