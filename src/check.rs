@@ -198,23 +198,22 @@ pub(crate) fn check(
             walk.sealed(folders, &id, &path)
                 .map(|file| sealed.extend(file))
         };
-        if matches!(checked, Err(Error::Corrupt(_))) {
+        if checked.is_err() {
             damaged.insert(id);
         }
-        walk.found(checked, id.run)?;
+        walk.found(checked, id.run, &path);
         walk.advance(bytes);
     }
     for listed in &listing.blobs {
         let owners = walk.named.remove(&listed.blob).unwrap_or_default();
         match blobs.verify(listed.blob) {
             Ok(_) => {}
-            Err(Error::Corrupt(damage)) => {
-                walk.report
-                    .damage
-                    .push((*damage, owners.into_iter().collect()));
-            }
             Err(error) if error.is_missing() => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                let damage = error.into_damage(&blobs.path(listed.blob));
+                let owners = owners.into_iter().collect();
+                walk.report.damage.push((damage, owners));
+            }
         }
         walk.report.blobs += 1;
         walk.advance(listed.stat.len);
@@ -245,13 +244,16 @@ impl Walk<'_> {
         (self.progress)(self.report.bytes.min(self.total), self.total);
     }
 
-    fn found(&mut self, checked: Result<()>, run: RunId) -> Result<()> {
+    /// One file that cannot be read, or not by this version, must not hide what others have.
+    fn found(&mut self, checked: Result<()>, run: RunId, path: &Path) {
         match checked {
-            Err(Error::Corrupt(damage)) => self.report.damage.push((*damage, vec![run])),
+            Ok(()) => {}
             Err(error) if error.is_missing() => {} // sealed or moved meanwhile
-            checked => return checked,
+            Err(error) => self
+                .report
+                .damage
+                .push((error.into_damage(path), vec![run])),
         }
-        Ok(())
     }
 
     fn take_events<'e>(&mut self, run: RunId, events: impl Iterator<Item = &'e Event>) {

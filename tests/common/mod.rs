@@ -4,6 +4,7 @@
 //! The property test, the fuzzer and named tests of what they found share it. Runs have fixed ids,
 //! metrics and keys come from small sets, so that operations meet each other.
 
+pub(crate) mod elsewhere;
 pub(crate) mod model;
 pub(crate) mod op;
 #[cfg(unix)]
