@@ -16,7 +16,9 @@ use std::time::Duration;
 use common::process::Actor;
 use common::process::Counter;
 use common::process::part;
-use common::process::torture;
+use common::tally;
+use common::tally::Tally;
+use common::tally::torture;
 use tracker::Error;
 use tracker::Query;
 use tracker::RunOptions;
@@ -293,6 +295,7 @@ struct Stage {
 }
 
 fn stage(part: &str) -> Stage {
+    tally::ROUNDS.add(1);
     let dir = common::real::memory_dir();
     let path = dir.path().join(".tracker");
     let store = Store::open_or_create(&path).unwrap();
@@ -326,6 +329,7 @@ fn check_sound(store: &Store) {
 
 #[test]
 fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
+    let _tally = Tally;
     let Stage {
         _dir,
         store,
@@ -356,6 +360,7 @@ fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
 
 #[test]
 fn a_child_that_logs_gets_a_writer_of_its_own() {
+    let _tally = Tally;
     let Stage {
         _dir, store, actor, ..
     } = stage("log");
@@ -386,6 +391,7 @@ fn a_child_that_logs_gets_a_writer_of_its_own() {
 
 #[test]
 fn a_child_that_ends_its_copy_does_not_end_the_run() {
+    let _tally = Tally;
     let Stage {
         _dir,
         store,
@@ -410,6 +416,7 @@ fn a_child_that_ends_its_copy_does_not_end_the_run() {
 
 #[test]
 fn children_log_while_their_parent_logs_and_seals() {
+    let _tally = Tally;
     let Stage {
         _dir, store, actor, ..
     } = stage("storm");
@@ -433,6 +440,7 @@ fn children_log_while_their_parent_logs_and_seals() {
 
 #[test]
 fn children_of_a_process_that_folds_hold_no_lock_of_it() {
+    let _tally = Tally;
     let Stage {
         _dir,
         store,

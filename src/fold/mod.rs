@@ -419,7 +419,7 @@ impl Folder<'_> {
     fn recover(&self) -> Result<FoldReport> {
         let mut report = FoldReport::default();
         // What stays is swept the next time; it is in nobody's way.
-        let _ = self.blobs.sweep();
+        let _ = (self.blobs.sweep(), self.index.sweep());
         let mut recovered = BTreeSet::new();
         for file in self.folders.list_live()? {
             match file.kind {

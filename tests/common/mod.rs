@@ -10,3 +10,4 @@ pub(crate) mod op;
 #[cfg(unix)]
 pub(crate) mod process;
 pub(crate) mod real;
+pub(crate) mod tally;
