@@ -2,7 +2,7 @@
 //! beside each other. Nothing is lost, nobody fails, nobody waits for one that stands still.
 //!
 //! Each child is this binary again, playing one of the parts below. A few seconds by default;
-//! with `TRACKER_TORTURE=N` there are 64 writers and 16 readers, N times as long.
+//! with `TRACKER_TORTURE=N` there are 64 writers and 16 readers, for N times 15 seconds.
 #![cfg(unix)]
 
 #[expect(dead_code, reason = "each test uses some of it")]
@@ -152,7 +152,7 @@ fn part_log(store: &Store, counter: &Counter, life: u64) {
             .unwrap();
         counter.set(u64::try_from(step).unwrap() + 1);
         if step % 64 == 0 {
-            std::thread::sleep(Duration::from_millis(5)); // others want to run, too
+            std::thread::sleep(Duration::from_millis(50)); // others want to run, too
         }
     }
 }
@@ -168,7 +168,7 @@ fn part_short(store: &Store, counter: &Counter, life: u64) {
         }
         run.finish(Status::Completed, None, None).unwrap();
         counter.set(n + 1);
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -180,7 +180,7 @@ fn part_command(store: &Store, counter: &Counter, life: u64) {
         command.log(step, &[(&metric, value(step, life))]).unwrap();
         counter.set(u64::try_from(step).unwrap() + 1);
         command.close().unwrap();
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -259,6 +259,7 @@ fn part_read(store: &Store, counter: &Counter, folder: &Path) {
         counter.set_at(1, counter.get_at(1) + u64::from(!warnings.is_empty()));
         counter.set_at(2, counter.get_at(2).max(took));
         counter.set(counter.get() + 1);
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

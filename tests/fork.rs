@@ -100,6 +100,7 @@ fn child() {
     let counter = Counter::open(Path::new(counter));
     match what.as_str() {
         "outlive" => part_outlive(&store, &counter),
+        "orphan" => part_orphan(&store, &counter),
         "log" => part_log(&store),
         "end" => part_end(&store, &counter),
         "storm" => part_storm(&store),
@@ -120,6 +121,20 @@ fn part_outlive(store: &Store, counter: &Counter) {
     let pid = fork(sleep_forever);
     log(&run, "m", 10_000..20_000);
     counter.set(u64::try_from(pid).unwrap());
+    sleep_forever();
+}
+
+/// A child goes on logging, and its training will be killed.
+fn part_orphan(store: &Store, counter: &Counter) {
+    let run = start(store);
+    log(&run, "m", 0..10_000);
+    let pid = fork(|| {
+        for step in 0.. {
+            log(&run, "child", step..step + 1);
+            counter.set(u64::try_from(step).unwrap() + 1);
+        }
+    });
+    counter.set_at(1, u64::try_from(pid).unwrap());
     sleep_forever();
 }
 
@@ -356,6 +371,46 @@ fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
             .unwrap()
             .success()
     );
+}
+
+#[test]
+fn a_child_that_logs_on_after_its_training_was_killed_loses_nothing() {
+    let _tally = Tally;
+    let Stage {
+        _dir,
+        store,
+        counter,
+        mut actor,
+    } = stage("orphan");
+    counter.wait_for(1_000, &mut actor);
+    actor.kill();
+    let told = counter.get();
+    while counter.get() < told + 1_000 {
+        std::thread::sleep(Duration::from_millis(1)); // it has an alarm, should it hang
+    }
+    // It has what its parent logged sealed beside it, and goes on.
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Running, 10_000)
+    );
+    store.fold(None).unwrap();
+    assert_eq!(status(&store), Status::Running);
+    let pid = i32::try_from(counter.get_at(1)).unwrap();
+    // SAFETY: the child was there a moment ago; its alarm is far off.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    // Nobody can wait for the child of a child: its locks go with it.
+    while status(&store) == Status::Running {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let told = counter.get();
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Failed, 10_000)
+    );
+    assert!(count(&store, "child") >= told, "{told}");
+    check_sound(&store);
+    assert!(count(&store, "child") >= told, "{told}");
+    tally::POINTS.add(told);
 }
 
 #[test]
