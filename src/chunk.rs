@@ -403,6 +403,7 @@ fn multiple_of(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::hex;
 
     fn round_trip(values: &[f64]) -> usize {
         let mut bytes = Vec::new();
@@ -412,6 +413,66 @@ mod tests {
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&back), bits(values));
         bytes.len()
+    }
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2);
+        let pair = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.map(pair).collect()
+    }
+
+    /// What was written is read for ever. How pco lays out its own bytes may change with it, so
+    /// those are only read here.
+    #[test]
+    fn golden_bytes() {
+        let narrow: Vec<f64> = (0..12).map(|i| f64::from(i * i) / 8.0).collect();
+        let wide: Vec<f64> = (0..30).map(|i| f64::from(i) / 10.0).collect();
+        let odd = f64::from_bits(0xfff8_0000_0000_0001);
+        for (values, want, is_ours) in [
+            (&[0.5, odd][..], "00000000000000e03f010000000000f8ff", true), // version 1
+            (&[odd; 3][..], "01010000000000f8ff", true),
+            (
+                &narrow[..],
+                "0270636f21030503030401050b000000100000000000fc00000000000000001f0000c00f0000f20700000004004002020040020100888100000041000091200000521000402e0800",
+                false,
+            ),
+            (
+                &wide[..],
+                "0370636f21030684070401061d0000a2999999999999fb1b0101800000000000000040000400feffffffffffffff02000000000000008037af750e00",
+                false,
+            ),
+        ] {
+            let mut bytes = Vec::new();
+            Mode::choose(values).encode(values, &mut bytes).unwrap();
+            assert!(!is_ours || hex(&bytes) == want, "{}", hex(&bytes));
+            let mut back = Vec::new();
+            decode_values(&unhex(want), values.len(), &mut back)
+                .unwrap_or_else(|why| panic!("{why} {}", hex(&bytes)));
+            let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&back), bits(values));
+        }
+        let squares: Vec<i64> = (0..12).map(|i| i * i).collect();
+        for (ints, want, is_ours) in [
+            (
+                &[5, -1, 7][..],
+                "000500000000000000ffffffffffffffff0700000000000000",
+                true,
+            ),
+            (&[5, 3, 1][..], "010500000000000000feffffffffffffff", true),
+            (
+                &squares[..],
+                "0270636f21030403030401040b00001001018000000000000000c00200000000000000804010831473505200",
+                false,
+            ),
+        ] {
+            let mut bytes = Vec::new();
+            encode_ints(ints, &mut bytes).unwrap();
+            assert!(!is_ours || hex(&bytes) == want, "{}", hex(&bytes));
+            let mut back = Vec::new();
+            decode_ints(&unhex(want), ints.len(), &mut back)
+                .unwrap_or_else(|why| panic!("{why} {}", hex(&bytes)));
+            assert_eq!(back, ints);
+        }
     }
 
     #[test]

@@ -98,3 +98,13 @@ impl<'a> Bytes<'a> {
         Ok(f64::from_le_bytes(self.array()?))
     }
 }
+
+/// Bytes as tests freeze them.
+#[cfg(test)]
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}

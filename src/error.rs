@@ -144,6 +144,20 @@ impl Error {
         }
     }
 
+    /// Says of one file why it cannot be taken in, so that all others still are.
+    pub(crate) fn into_damage(self, path: &Path) -> Damage {
+        let why = match self {
+            Self::Corrupt(damage) => return *damage,
+            // The path comes last, and once.
+            Self::NewerFormat { found, known, .. } => {
+                format!("it has format {found}, this version reads up to {known}")
+            }
+            Self::Io { op, source, .. } => format!("cannot {op} it: {source}"),
+            error => error.to_string(),
+        };
+        Damage::new(path, 0, "file", why)
+    }
+
     /// Whether a file or folder named by this error is simply not there.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

@@ -16,6 +16,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::blob::BlobReader;
@@ -72,6 +74,9 @@ pub const FOLDER: &str = ".tracker";
 const FOLD_AT: usize = 32;
 /// How long a fold at the end of a run may take; what is left is folded by later commands.
 const FOLD_AT_END: Duration = Duration::from_secs(2);
+/// How much longer than its budget a fold is waited for: its last transaction may be a large one on
+/// a slow disk, and a process that ends in the middle of it has done it in vain.
+const FOLD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long another process may take to write the one line of `format`.
 const FORMAT_TRIES: u32 = 100;
 const FORMAT_WAIT: Duration = Duration::from_millis(10);
@@ -210,8 +215,11 @@ impl Store {
         let line = format_line(&new_id(&sys));
         match sys.open(&format, Open::New) {
             Ok(file) => {
-                file.write_at(line.as_bytes(), 0)?;
-                file.sync()?;
+                let written = file.write_at(line.as_bytes(), 0).and_then(|()| file.sync());
+                if written.is_err() {
+                    let _ = sys.remove(&format); // best effort: the error says more
+                }
+                written?;
                 sys.sync_dir(path)?;
             }
             // Another process was faster; its line is read below.
@@ -366,10 +374,11 @@ impl Store {
             has_ended,
         };
         let mut parts = self.parts(role);
-        // Another machine's clock may be ahead: what is said now is said later all the same.
+        // Another machine's clock may be ahead, or this one's was set back: what is said now is
+        // said later all the same.
         parts.options.not_before_us = reader
-            .turned_us(id)?
-            .map_or(i64::MIN, |turned| turned.saturating_add(1));
+            .spoken_us(id)?
+            .map_or(i64::MIN, |spoken| spoken.saturating_add(1));
         RunWriter::join(parts, id, known)
     }
 
@@ -447,10 +456,32 @@ impl Store {
     /// Seals what dead writers left and brings the index up to date, for about `budget`; does
     /// nothing when another process is at it.
     ///
+    /// - `budget`: none waits for whatever it takes. A reader that was suspended (`SIGSTOP`) while
+    ///   it opened the index holds up who writes it; with a budget the fold is then left to a
+    ///   thread, which goes on when it can, and the report says busy
+    ///
     /// # Errors
     /// [`Error::Io`], with [`Error::is_read_only`] on a store that cannot be written.
     pub fn fold(&self, budget: Option<Duration>) -> Result<FoldReport> {
-        self.folder().fold(budget)
+        let Some(budget) = budget else {
+            return self.folder().fold(None);
+        };
+        let (sender, receiver) = mpsc::channel();
+        let store = self.clone();
+        thread::Builder::new()
+            .name("tracker-fold".to_owned())
+            .spawn(move || {
+                let _ = sender.send(store.folder().fold(Some(budget))); // if anybody still waits
+            })
+            .map_err(|source| Error::io("start a thread to fold", &self.0.path, source))?;
+        receiver
+            .recv_timeout(budget + FOLD_PATIENCE)
+            .unwrap_or_else(|_| {
+                Ok(FoldReport {
+                    busy: true,
+                    ..FoldReport::default()
+                })
+            })
     }
 
     /// Makes the index anew from the journal.
@@ -634,7 +665,6 @@ fn is_file_there(error: &std::io::Error) -> bool {
     )
 }
 
-/// Reads the line; waits a moment for one that is being written.
 /// Whether a folder was to become a store and holds nothing yet.
 fn is_unborn(sys: &SharedSys, path: &Path) -> bool {
     ["live", "journal", "blobs", "index.redb"]
@@ -648,6 +678,7 @@ fn is_unborn(sys: &SharedSys, path: &Path) -> bool {
         })
 }
 
+/// Reads the line; waits a moment for one that is being written.
 fn read_format(sys: &SharedSys, path: &Path) -> Result<String> {
     const LINE_BYTES_MAX: u64 = 4_096;
     let mut line = String::new();
@@ -657,7 +688,7 @@ fn read_format(sys: &SharedSys, path: &Path) -> Result<String> {
         if line.ends_with('\n') {
             break;
         }
-        std::thread::sleep(FORMAT_WAIT);
+        thread::sleep(FORMAT_WAIT);
     }
     Ok(line)
 }

@@ -13,7 +13,7 @@
 //! - `format`: the line has no checksum. Another id makes the index foreign, and that is said.
 //! - a file that is gone is known to be gone from the index alone.
 //!
-//! `TRACKER_TORTURE=N` damages N times as many bytes.
+//! `TRACKER_TORTURE=N` damages N times as many bytes, and others each time.
 
 #[expect(dead_code, reason = "each test uses some of it")]
 mod common;
@@ -23,8 +23,11 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use common::real::memory_dir;
+use common::tally;
+use common::tally::Tally;
 use std::os::unix::fs::FileExt as _;
 use tracker::Error;
 use tracker::Query;
@@ -252,10 +255,25 @@ fn put_rows(path: &Path, bytes: &[u8]) {
 }
 
 fn torture() -> usize {
-    std::env::var("TRACKER_TORTURE")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1)
+    usize::try_from(tally::torture()).unwrap()
+}
+
+/// How many bytes are passed over before the first that is damaged: `TRACKER_SEED`; else none in
+/// the short form, and others in each process of the long one.
+fn offset() -> usize {
+    static OFFSET: OnceLock<usize> = OnceLock::new();
+    *OFFSET.get_or_init(|| {
+        let given = std::env::var("TRACKER_SEED").ok();
+        let given = given.and_then(|text| text.parse().ok());
+        let told = if std::env::var_os("TRACKER_TORTURE").is_some() {
+            std::process::id() as usize
+        } else {
+            0
+        };
+        let seed = given.unwrap_or(told);
+        eprintln!("damage: TRACKER_SEED={seed}");
+        seed
+    })
 }
 
 /// Puts bytes in a file without changing which file it is.
@@ -273,13 +291,17 @@ fn overwrite(file: &Path, bytes: &[u8]) {
 fn damage(file: &Path, flips: usize, cuts: usize, see: &mut dyn FnMut(&str, usize)) {
     let bytes = fs::read(file).unwrap();
     let stride = |count: usize| (bytes.len() / (count * torture())).max(1);
-    for at in (0..bytes.len()).step_by(stride(flips)) {
+    // Each process begins elsewhere, unless it is told where.
+    let begin = |stride: usize| offset() % stride;
+    for at in (begin(stride(flips))..bytes.len()).step_by(stride(flips)) {
+        tally::DAMAGED.add(1);
         let mut damaged = bytes.clone();
         damaged[at] ^= 1 << (at % 8);
         overwrite(file, &damaged);
         see(&format!("bit {} of byte {at}", at % 8), at);
     }
-    for len in (0..bytes.len()).step_by(stride(cuts)) {
+    for len in (begin(stride(cuts))..bytes.len()).step_by(stride(cuts)) {
+        tally::DAMAGED.add(1);
         overwrite(file, &bytes[..len]);
         see(&format!("cut to {len} bytes"), len);
     }
@@ -288,6 +310,7 @@ fn damage(file: &Path, flips: usize, cuts: usize, see: &mut dyn FnMut(&str, usiz
 
 #[test]
 fn damage_to_the_journal_is_named_and_changes_no_answer_of_the_index() {
+    let _tally = Tally;
     let subject = Subject::new();
     for file in subject.files("journal") {
         damage(&file, 150, 20, &mut |what, _| {
@@ -304,6 +327,7 @@ fn damage_to_the_journal_is_named_and_changes_no_answer_of_the_index() {
 
 #[test]
 fn without_an_index_damaged_segments_are_named_and_never_believed() {
+    let _tally = Tally;
     let subject = Subject::new();
     fs::remove_file(subject.path.join("index.redb")).unwrap();
     let (right, _) = answers(&subject.path).unwrap();
@@ -323,6 +347,7 @@ fn without_an_index_damaged_segments_are_named_and_never_believed() {
 
 #[test]
 fn damaged_rows_lose_the_damaged_record_and_say_so() {
+    let _tally = Tally;
     let subject = Subject::new();
     let file = subject
         .files("live")
@@ -375,6 +400,7 @@ fn damaged_rows_lose_the_damaged_record_and_say_so() {
 
 #[test]
 fn segments_at_another_name_are_named_and_never_believed() {
+    let _tally = Tally;
     let subject = Subject::new();
     fs::remove_file(subject.path.join("index.redb")).unwrap();
     let sealed = subject.files("journal");
@@ -441,6 +467,7 @@ fn segments_at_another_name_are_named_and_never_believed() {
 
 #[test]
 fn rows_outlive_a_damaged_sealed_file_of_theirs() {
+    let _tally = Tally;
     let subject = Subject::new();
     let rows = subject
         .files("live")
@@ -490,6 +517,7 @@ fn rows_outlive_a_damaged_sealed_file_of_theirs() {
 
 #[test]
 fn a_file_that_is_gone_is_told_by_a_check() {
+    let _tally = Tally;
     let subject = Subject::new();
     for file in subject
         .files("journal")
@@ -521,6 +549,7 @@ fn a_file_that_is_gone_is_told_by_a_check() {
 
 #[test]
 fn wrong_bytes_are_never_given_as_those_of_a_blob() {
+    let _tally = Tally;
     let subject = Subject::new();
     let store = Store::open(&subject.path).unwrap();
     let run = store.reader().unwrap().run(id(1)).unwrap();
@@ -559,6 +588,7 @@ fn wrong_bytes_are_never_given_as_those_of_a_blob() {
 
 #[test]
 fn a_damaged_index_is_found_by_a_check_and_mended_by_a_rebuild() {
+    let _tally = Tally;
     let subject = Subject::new();
     let file = subject.path.join("index.redb");
     let good = fs::read(&file).unwrap();
@@ -629,6 +659,7 @@ fn a_damaged_index_is_found_by_a_check_and_mended_by_a_rebuild() {
 
 #[test]
 fn a_damaged_format_is_an_error_or_makes_the_index_foreign() {
+    let _tally = Tally;
     let subject = Subject::new();
     let file = subject.path.join("format");
     let line = fs::read_to_string(&file).unwrap();

@@ -16,7 +16,9 @@ use std::time::Duration;
 use common::process::Actor;
 use common::process::Counter;
 use common::process::part;
-use common::process::torture;
+use common::tally;
+use common::tally::Tally;
+use common::tally::torture;
 use tracker::Error;
 use tracker::Query;
 use tracker::RunOptions;
@@ -98,6 +100,7 @@ fn child() {
     let counter = Counter::open(Path::new(counter));
     match what.as_str() {
         "outlive" => part_outlive(&store, &counter),
+        "orphan" => part_orphan(&store, &counter),
         "log" => part_log(&store),
         "end" => part_end(&store, &counter),
         "storm" => part_storm(&store),
@@ -118,6 +121,20 @@ fn part_outlive(store: &Store, counter: &Counter) {
     let pid = fork(sleep_forever);
     log(&run, "m", 10_000..20_000);
     counter.set(u64::try_from(pid).unwrap());
+    sleep_forever();
+}
+
+/// A child goes on logging, and its training will be killed.
+fn part_orphan(store: &Store, counter: &Counter) {
+    let run = start(store);
+    log(&run, "m", 0..10_000);
+    let pid = fork(|| {
+        for step in 0.. {
+            log(&run, "child", step..step + 1);
+            counter.set(u64::try_from(step).unwrap() + 1);
+        }
+    });
+    counter.set_at(1, u64::try_from(pid).unwrap());
     sleep_forever();
 }
 
@@ -293,6 +310,7 @@ struct Stage {
 }
 
 fn stage(part: &str) -> Stage {
+    tally::ROUNDS.add(1);
     let dir = common::real::memory_dir();
     let path = dir.path().join(".tracker");
     let store = Store::open_or_create(&path).unwrap();
@@ -326,6 +344,7 @@ fn check_sound(store: &Store) {
 
 #[test]
 fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
+    let _tally = Tally;
     let Stage {
         _dir,
         store,
@@ -355,7 +374,48 @@ fn a_child_that_lives_on_does_not_keep_a_dead_training_running() {
 }
 
 #[test]
+fn a_child_that_logs_on_after_its_training_was_killed_loses_nothing() {
+    let _tally = Tally;
+    let Stage {
+        _dir,
+        store,
+        counter,
+        mut actor,
+    } = stage("orphan");
+    counter.wait_for(1_000, &mut actor);
+    actor.kill();
+    let told = counter.get();
+    while counter.get() < told + 1_000 {
+        std::thread::sleep(Duration::from_millis(1)); // it has an alarm, should it hang
+    }
+    // It has what its parent logged sealed beside it, and goes on.
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Running, 10_000)
+    );
+    store.fold(None).unwrap();
+    assert_eq!(status(&store), Status::Running);
+    let pid = i32::try_from(counter.get_at(1)).unwrap();
+    // SAFETY: the child was there a moment ago; its alarm is far off.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    // Nobody can wait for the child of a child: its locks go with it.
+    while status(&store) == Status::Running {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let told = counter.get();
+    assert_eq!(
+        (status(&store), count(&store, "m")),
+        (Status::Failed, 10_000)
+    );
+    assert!(count(&store, "child") >= told, "{told}");
+    check_sound(&store);
+    assert!(count(&store, "child") >= told, "{told}");
+    tally::POINTS.add(told);
+}
+
+#[test]
 fn a_child_that_logs_gets_a_writer_of_its_own() {
+    let _tally = Tally;
     let Stage {
         _dir, store, actor, ..
     } = stage("log");
@@ -386,6 +446,7 @@ fn a_child_that_logs_gets_a_writer_of_its_own() {
 
 #[test]
 fn a_child_that_ends_its_copy_does_not_end_the_run() {
+    let _tally = Tally;
     let Stage {
         _dir,
         store,
@@ -410,6 +471,7 @@ fn a_child_that_ends_its_copy_does_not_end_the_run() {
 
 #[test]
 fn children_log_while_their_parent_logs_and_seals() {
+    let _tally = Tally;
     let Stage {
         _dir, store, actor, ..
     } = stage("storm");
@@ -433,6 +495,7 @@ fn children_log_while_their_parent_logs_and_seals() {
 
 #[test]
 fn children_of_a_process_that_folds_hold_no_lock_of_it() {
+    let _tally = Tally;
     let Stage {
         _dir,
         store,

@@ -17,7 +17,9 @@ use common::process::Counter;
 use common::process::Random;
 use common::process::part;
 use common::process::round_dir;
-use common::process::torture;
+use common::tally;
+use common::tally::Tally;
+use common::tally::torture;
 use tracker::Query;
 use tracker::RunOptions;
 use tracker::RunWriter;
@@ -154,6 +156,7 @@ fn check_series(points: &[Point], salt: u64, least: u64) {
         "{} points of {least}",
         points.len()
     );
+    tally::POINTS.add(points.len() as u64);
     for (step, point) in (0..).zip(points) {
         assert_eq!(
             (point.step, point.value.to_bits()),
@@ -194,6 +197,7 @@ fn check_dead_run(store: &Store, id: RunId, least: &[(u64, u64)]) {
 
 #[test]
 fn what_was_logged_survives_the_death_of_its_process() {
+    let _tally = Tally;
     for round in 0..4 * torture() {
         let mut random = Random::new("kill", round);
         let (dir, path) = round_dir(round);
@@ -234,6 +238,7 @@ fn what_was_logged_survives_the_death_of_its_process() {
 
 #[test]
 fn a_death_while_runs_end_and_are_folded_leaves_each_run_whole_or_failed() {
+    let _tally = Tally;
     let (dir, path) = round_dir(0);
     let store = Store::open_or_create(&path).unwrap();
     let counter = dir.path().join("counter");
@@ -288,6 +293,7 @@ fn a_death_while_runs_end_and_are_folded_leaves_each_run_whole_or_failed() {
 
 #[test]
 fn a_reader_sees_what_was_logged_a_moment_ago_by_each_of_four_processes() {
+    let _tally = Tally;
     let (dir, path) = round_dir(1);
     let store = Store::open_or_create(&path).unwrap();
     let mut actors = Vec::new();
@@ -335,6 +341,7 @@ fn a_reader_sees_what_was_logged_a_moment_ago_by_each_of_four_processes() {
 
 #[test]
 fn a_stopped_process_holds_up_nobody() {
+    let _tally = Tally;
     let (dir, path) = round_dir(0);
     let store = Store::open_or_create(&path).unwrap();
     let counter_path = dir.path().join("counter");
@@ -388,11 +395,12 @@ fn a_stopped_process_holds_up_nobody() {
         actor.signal("-CONT");
         counter.wait_for(done + 1, &mut actor);
     }
-    eprintln!("the slowest snapshot beside a stopped process took {slowest:?}");
+    tally::took(slowest);
 }
 
 #[test]
 fn runs_that_live_or_ended_well_never_look_failed() {
+    let _tally = Tally;
     let (dir, path) = round_dir(0);
     let store = Store::open_or_create(&path).unwrap();
     let mut actors = Vec::new();
@@ -445,116 +453,5 @@ fn runs_that_live_or_ended_well_never_look_failed() {
         reads += 1;
     }
     assert!(actors.iter_mut().all(|(actor, _)| actor.is_there()));
-    eprintln!(
-        "{reads} snapshots beside {:?} runs",
-        actors[0].1.get() + actors[1].1.get()
-    );
-}
-
-/// A small disk of its own; unmounted when dropped.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    /// Returns none where this process may not mount.
-    fn mount(mib: u64) -> Option<Self> {
-        let disk = Self(tempfile::tempdir().unwrap());
-        let size = format!("size={mib}m");
-        let mount = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tracker-test"])
-            .arg(disk.0.path())
-            .stderr(std::process::Stdio::null())
-            .status();
-        let mounted = mount.is_ok_and(|status| status.success());
-        if !mounted {
-            eprintln!("skipped: this process may not mount a small disk");
-        }
-        mounted.then_some(disk)
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg(self.0.path())
-            .status();
-    }
-}
-
-fn fill(path: &Path, leave: usize) {
-    let mut bytes = vec![0; 64 << 10];
-    let mut file = std::fs::File::create(path).unwrap();
-    while std::io::Write::write_all(&mut file, &bytes).is_ok() {}
-    while bytes.len() > 1 {
-        bytes.truncate(bytes.len() / 2);
-        while std::io::Write::write_all(&mut file, &bytes).is_ok() {}
-    }
-    let len = file.metadata().unwrap().len();
-    file.set_len(len.saturating_sub(leave as u64)).unwrap();
-}
-
-#[test]
-fn on_a_full_disk_logging_fails_with_an_error_and_goes_on_when_there_is_room() {
-    for (round, append) in (0..).zip(["mapped", "written", "written", "written"]) {
-        let Some(disk) = Disk::mount(8) else { return };
-        let store = Store::open_or_create(&disk.0.path().join(".tracker")).unwrap();
-        let store = open(store.path(), append);
-        let id = short_id(0, 0);
-        let run = store.start_run(options(id)).unwrap();
-        for step in 0..100 {
-            run.log(step, &[("loss0", value(step, 0))]).unwrap();
-        }
-        // What is left ends at pages, so that a name, a shape or a point is the first to fail.
-        let filler = disk.0.path().join("filler");
-        fill(&filler, [0, 0, 4096, 8192][round]);
-        let mut logged = 100;
-        let (mut failed, mut extra) = (0, Vec::new());
-        while failed < 50 {
-            let name = format!("a metric of some length, number {}", extra.len() + failed);
-            match run.log(logged, &[("loss0", value(logged, 0))]) {
-                Ok(()) => logged += 1,
-                Err(error) => {
-                    assert!(error.is_disk_full(), "{error}");
-                    failed += 1;
-                }
-            }
-            match run.log(0, &[(&name, 0.5)]) {
-                Ok(()) => extra.push(name),
-                Err(error) => assert!(error.is_disk_full(), "{error}"),
-            }
-        }
-        assert!(
-            store
-                .start_run(options(short_id(1, 0)))
-                .is_err_and(|error| error.is_disk_full())
-        );
-        check_series(
-            &series(&store, id, "loss0"),
-            0,
-            u64::try_from(logged).unwrap(),
-        );
-        let folded = store.fold(None);
-        assert!(folded.is_ok() || folded.is_err_and(|error| error.is_disk_full()));
-        std::fs::remove_file(&filler).unwrap();
-        // Names that failed before come again.
-        for name in (0..200).map(|n| format!("a metric of some length, number {n}")) {
-            run.log(1, &[(&name, 0.5)]).unwrap();
-            extra.push(name);
-        }
-        for step in logged..logged + 20_000 {
-            run.log(step, &[("loss0", value(step, 0))]).unwrap();
-        }
-        run.finish(Status::Completed, None, None).unwrap();
-        store.fold(None).unwrap();
-        let points = series(&store, id, "loss0");
-        check_series(&points, 0, u64::try_from(logged).unwrap() + 20_000);
-        let run = store.reader().unwrap().run(id).unwrap();
-        assert_eq!(run.status, Status::Completed);
-        for name in &extra {
-            let want = extra.iter().filter(|other| *other == name).count();
-            assert_eq!(run.metrics[name].count, want as u64, "{name}");
-        }
-        assert_eq!(live_files(&store), [""; 0]);
-        let check = store.check(&mut |_, _| {}).unwrap();
-        assert!(check.is_sound(), "{check:?}");
-    }
+    tally::READS.add(reads);
 }

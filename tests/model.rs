@@ -9,14 +9,9 @@ mod common;
 use arbitrary::Unstructured;
 use common::op::Op;
 use common::real::Real;
-
-/// How often each test goes round.
-fn torture() -> u64 {
-    std::env::var("TRACKER_TORTURE")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1)
-}
+use common::tally;
+use common::tally::Tally;
+use common::tally::torture;
 
 fn play(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut real = Real::new();
@@ -38,11 +33,14 @@ fn play(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         real.apply(op);
     }
     real.end();
+    tally::ROUNDS.add(1);
+    tally::OPERATIONS.add(ops.len() as u64);
     Ok(())
 }
 
 #[test]
 fn the_store_reads_what_the_model_reads() {
+    let _tally = Tally;
     let mut test = arbtest::arbtest(play).size_min(64).size_max(2_000);
     test = match std::env::var("TRACKER_SEED")
         .ok()

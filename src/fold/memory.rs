@@ -60,11 +60,20 @@ impl MemoryRun {
         Ok(run)
     }
 
-    /// Returns when the run was last opened or ended, by the clock of who did.
-    pub(crate) fn turned_us(&self) -> Option<i64> {
-        let opened = self.row.opened.map(|(stamp, _)| stamp.time_us);
-        let finished = self.row.finished.as_ref().map(|(stamp, _)| stamp.time_us);
-        opened.max(finished)
+    /// Returns when the run was last opened, ended or spoken of, by the clock of who did: what is
+    /// said next must be later. Points do not count, for their times may be anybody's.
+    pub(crate) fn spoken_us(&self) -> Option<i64> {
+        let row = &self.row;
+        let run = [
+            row.opened.map(|(stamp, _)| stamp),
+            row.finished.as_ref().map(|(stamp, _)| *stamp),
+            row.note.as_ref().map(|(stamp, _)| *stamp),
+        ];
+        let tags = self.tags.values().map(|row| row.stamp);
+        let artifacts = self.artifacts.values().map(|(_, stamp)| *stamp);
+        let params = self.params.values().map(|row| row.stamp);
+        let said = run.into_iter().flatten().chain(tags).chain(artifacts);
+        said.chain(params).map(|stamp| stamp.time_us).max()
     }
 
     /// Returns how the run stands if no writer lives, and its end.

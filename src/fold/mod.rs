@@ -309,13 +309,12 @@ impl<'a> AxisRow<'a> {
 /// What is said of a file that could not be taken in: one must not keep all others out.
 fn left(path: &Path, error: Error) -> Result<Damage> {
     match error {
-        Error::Corrupt(damage) => Ok(*damage),
         // A full or read-only disk is not the file's fault.
         error if error.is_disk_full() => Err(error),
         Error::Io { ref source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
             Err(error)
         }
-        error => Ok(Damage::new(path, 0, "file", error.to_string())),
+        error => Ok(error.into_damage(path)),
     }
 }
 
@@ -423,7 +422,7 @@ impl Folder<'_> {
     fn recover(&self) -> Result<FoldReport> {
         let mut report = FoldReport::default();
         // What stays is swept the next time; it is in nobody's way.
-        let _ = self.blobs.sweep();
+        let _ = (self.blobs.sweep(), self.index.sweep());
         let mut recovered = BTreeSet::new();
         for file in self.folders.list_live()? {
             match file.kind {

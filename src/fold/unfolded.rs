@@ -46,8 +46,8 @@ use crate::sys::File;
 use crate::sys::FileSystem;
 use crate::sys::Open;
 
-/// So many files of rows stay open until the index is; of more of them the rows are read at once,
-/// also if the index turns out to have them. Programs may often open no more than 1,024.
+/// So many files at most stay open until the index is; of those before them the rows are read at
+/// once, also if the index turns out to have them. Programs may often open no more than 1,024.
 const OPEN_MAX: usize = 64;
 /// How often `live/` is listed anew before what is still missing is passed over.
 const LISTINGS_MAX: usize = 8;
@@ -289,14 +289,21 @@ impl Gather<'_> {
         for listing in 1.. {
             let (mut live, mut sealed) = (Vec::new(), Vec::new());
             let mut all_there = true;
-            for file in folders.list_live()? {
+            // A writer's newest segment is read first: when anything stands in it, those before it
+            // are full, so that no later point is told without those before it.
+            let files = folders.list_live()?;
+            let mut left = files
+                .iter()
+                .filter(|file| file.kind == LiveKind::Rows)
+                .count();
+            for file in files.into_iter().rev() {
                 match file.kind {
                     LiveKind::Unfinished => continue,
                     LiveKind::Sealed => {
                         sealed.push(file.id);
                         continue;
                     }
-                    LiveKind::Rows => {}
+                    LiveKind::Rows => left -= 1,
                 }
                 let open = match folders.sys.open(&file.path, Open::Read) {
                     Ok(open) => open,
@@ -315,7 +322,7 @@ impl Gather<'_> {
                 // Its writer may go on in a segment that was made after the listing.
                 all_there &=
                     liveness != Some(Liveness::Gone) || folders.sys.stat(&file.path).is_ok();
-                let rows = if live.len() < OPEN_MAX {
+                let rows = if left < OPEN_MAX {
                     LiveRows::Open(open)
                 } else {
                     LiveRows::Read(rows::read_left(&*open, &file.id, &*folders.sys))
@@ -383,10 +390,12 @@ impl Gather<'_> {
     }
 
     fn mend(&self) -> Result<Option<Box<Snapshot>>> {
-        let Some(_lock) = self.folder.try_lock()? else {
+        let Some(lock) = self.folder.try_lock()? else {
             return Ok(None);
         };
-        self.folder.index.mend()?;
+        if !self.folder.index.mend_soon(lock)? {
+            return Ok(None);
+        }
         Ok(match self.folder.index.read()? {
             Opened::Reader(snapshot) => Some(snapshot),
             _ => None,

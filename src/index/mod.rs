@@ -12,6 +12,8 @@
 //! - Opening to read can wait for a suspended committer. So it happens on a thread of its own,
 //!   which is left behind when it takes longer than [`INDEX_WAIT_MS`]; it owns nothing that
 //!   anybody waits for and closes what it opened when it wakes.
+//! - Opening to write and committing can wait for a reader that was suspended while it opened. So
+//!   who must not wait folds on a thread, too, and leaves it behind with `fold.lock`.
 //! - A handle that is dropped in a forked child frees its parent's locks, and the file is
 //!   corrupted silently. So a [`Snapshot`] knows its process: in a child it answers with an error
 //!   and is leaked, not dropped. Writing handles are never left to a child, for they stay on the
@@ -237,6 +239,31 @@ impl Index {
         })
     }
 
+    /// As [`Self::mend`], for at most [`INDEX_WAIT_MS`]: who opens to write waits for a reader that
+    /// was suspended while it looked at the header. The thread is left behind then.
+    ///
+    /// - `lock`: `fold.lock`, held until it is done
+    /// - returns: whether it is done
+    ///
+    /// # Errors
+    /// As [`Self::mend`]; [`Error::Io`] when no thread can be started.
+    pub fn mend_soon(&self, lock: Box<dyn sys::File>) -> Result<bool> {
+        let (sender, receiver) = mpsc::channel();
+        let index = self.clone();
+        thread::Builder::new()
+            .name("tracker-mend".to_owned())
+            .spawn(move || {
+                let mended = index.mend();
+                drop(lock);
+                let _ = sender.send(mended); // nobody listens after the wait is over
+            })
+            .map_err(|source| Error::io("start a thread to mend", &self.path, source))?;
+        match receiver.recv_timeout(Duration::from_millis(INDEX_WAIT_MS)) {
+            Ok(mended) => mended.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Reads the whole file and checks the checksums of all pages.
     ///
     /// # Errors
@@ -369,17 +396,30 @@ impl Index {
         }
     }
 
+    /// Removes what a rebuild left that was killed. The caller holds `fold.lock`: nobody is at it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sweep(&self) -> Result<()> {
+        self.beside().remove()
+    }
+
+    /// The place where a rebuild makes its file.
+    fn beside(&self) -> Self {
+        Self {
+            sys: self.sys.clone(),
+            path: sys::with_suffix(&self.path, ".new"),
+            store: self.store.clone(),
+            is_copy: self.is_copy,
+        }
+    }
+
     /// Starts a new index beside this one, which stays as it is until the new one is finished.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn rebuild(&self) -> Result<Rebuild<'_>> {
-        let beside = Self {
-            sys: self.sys.clone(),
-            path: sys::with_suffix(&self.path, ".new"),
-            store: self.store.clone(),
-            is_copy: self.is_copy,
-        };
+        let beside = self.beside();
         beside.remove()?; // a rebuild that was killed left it
         Ok(Rebuild {
             beside,

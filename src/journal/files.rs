@@ -241,6 +241,8 @@ mod tests {
             seq: 12,
         };
         let name = id.stem() + ".sealed";
+        let frozen = "000000000000beef000000000000feed-0000000000000009-0000000c.sealed";
+        assert_eq!(name, frozen);
         assert_eq!(SegmentId::parse(&name), Some((id, "sealed")));
         for bad in [
             name.to_uppercase(),

@@ -285,6 +285,11 @@ fn check_reserved(bytes: [u8; 2]) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::hex;
+    use crate::model::BlobId;
+    use crate::model::Environment;
+    use crate::model::GitState;
+    use crate::model::RunId;
 
     #[test]
     fn golden_bytes() {
@@ -300,6 +305,96 @@ mod tests {
             value: "x".into(),
         };
         assert_eq!(hex(&event(-1, &tag).unwrap()), "10010103046c6f73730178");
+    }
+
+    /// Each kind of event in full: a field or a variant that moves would be read as another.
+    #[test]
+    fn golden_bytes_of_events() {
+        let text = |text: &str| Some(text.to_owned());
+        let key = || Name::new("param name", "k").unwrap();
+        let param = |value| Event::Param { key: key(), value };
+        let process = Process {
+            pid: 300,
+            boot_id: "b".into(),
+            pid_namespace: "n".into(),
+            host: "h".into(),
+        };
+        let opened = |role| Event::WriterOpened {
+            role,
+            process: process.clone(),
+        };
+        let started = RunInfo {
+            name: "r".into(),
+            experiment: text("e"),
+            author: text("a"),
+            parent: Some(RunId(258)),
+            start_us: Some(-2),
+            detached: true,
+            source: text("s"),
+            environment: Environment {
+                command: vec!["c".into(), "d".into()],
+                cwd: text("/w"),
+                host: text("h"),
+                os: text("o"),
+                cpu: text("p"),
+                cpu_count: Some(8),
+                git: Some(GitState {
+                    commit: text("0f"),
+                    branch: None,
+                    dirty: Some(true),
+                }),
+                variables: [("v".to_owned(), "1".to_owned())].into(),
+                masked: vec!["m".into()],
+            },
+        };
+        let list = vec![ParamValue::Int(1), ParamValue::List(vec![])];
+        let artifact = ArtifactRef {
+            path: "a/b".into(),
+            blob: BlobId([7; 32]),
+            bytes: 70_000,
+            media_type: text("t"),
+            time_us: 9,
+        };
+        let finished = |status, reason| Event::Finished {
+            status,
+            reason,
+            end_us: 5,
+        };
+        let hash = "07".repeat(32);
+        for (what, want) in [
+            (opened(Role::Owner), "0000fb2c010162016e0168"),
+            (opened(Role::Member), "0001fb2c010162016e0168"),
+            (opened(Role::Command), "0002fb2c010162016e0168"),
+            (
+                Event::RunStarted(Box::new(started)),
+                "01017201016501016101fb0201010301010173020163016401022f7701016801016f01017001080101023066000101010176013101016d",
+            ),
+            (
+                Event::RunStarted(Box::default()),
+                "0100000000000000000000000000000000",
+            ),
+            (param(ParamValue::Bool(true)), "02016b0001"),
+            (param(ParamValue::Int(-300)), "02016b01fb5702"),
+            (param(ParamValue::Float(0.5)), "02016b02000000000000e03f"),
+            (param(ParamValue::Text("x".into())), "02016b030178"),
+            (param(ParamValue::List(list)), "02016b040201020400"),
+            (Event::Note("n".into()), "04016e"),
+            (
+                Event::Artifact(artifact),
+                &*format!("0503612f62{hash}fc7011010001017412"),
+            ),
+            (finished(Status::Running, None), "0600000a"),
+            (finished(Status::Completed, None), "0601000a"),
+            (finished(Status::Failed, text("why")), "060201037768790a"),
+            (finished(Status::Unknown, None), "0603000a"),
+            (Event::Slowed("s".into()), "070173"),
+        ] {
+            let body = event(-1, &what).unwrap();
+            assert_eq!(hex(&body), format!("100101{want}"), "{what:?}"); // version 1
+            let read = Record::decode(&body).unwrap();
+            let event = what;
+            assert_eq!(read, Record::Event { time_us: -1, event });
+        }
     }
 
     #[test]
@@ -332,13 +427,5 @@ mod tests {
         ] {
             assert!(Record::decode(bad).is_err(), "{bad:?}");
         }
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        use std::fmt::Write;
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
     }
 }

@@ -693,3 +693,74 @@ fn read_exact(file: &dyn File, bytes: &mut [u8], offset: u64) -> Result<()> {
     let why = format!("the file ends {} bytes early", bytes.len() - read);
     Err(Damage::new(file.path(), offset, "file", why).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::hex;
+    use crate::journal::Event;
+    use crate::model::RunId;
+    use crate::model::WriterId;
+    use crate::sys::Open;
+    use crate::sys::RealSys;
+    use crate::sys::Sys;
+
+    /// A whole file, but for what pco does: header, parts, footer, trailer.
+    #[test]
+    fn golden_bytes() {
+        let id = SegmentId {
+            run: RunId(1),
+            writer: WriterId(2),
+            seq: 3,
+        };
+        let name = |text| Name::new("metric name", text).unwrap();
+        let rows = Rows {
+            metrics: vec![name("a"), name("b")],
+            groups: vec![Group {
+                metrics: vec![1, 0],
+                rows: vec![1, 2, 4],
+                steps: vec![7, 8, 9],
+                times_us: vec![70, 80, -1],
+                values: vec![0.5, 1.0, 0.5, 2.0, 0.5, f64::NAN],
+            }],
+            events: vec![EventRow {
+                row: 0,
+                time_us: 5,
+                event: Event::Note("n".to_owned()),
+            }],
+            unknown: vec![(3, vec![200, 1, 9])],
+            ..Rows::default()
+        };
+        let mut encoder = Encoder::default();
+        let bytes = encoder.encode(&rows, &id).unwrap();
+        // Version 1: header, parts, footer, trailer.
+        let want = concat!(
+            "74726b2d636f6c730100000003000000010000000000000000000000000000000200000000000000",
+            "0000000000000000000000000000000000000000e29bdc5400010000000000000002000000000000",
+            "00040000000000000001070000000000000001000000000000000046000000000000005000000000",
+            "000000ffffffffffffffff01000000000000e03f00000000000000f03f0000000000000040000000",
+            "000000f87f000000000600000010010a04016e0300000003000000c8010902016103010000010e8c",
+            "020301000000000000f03f011201020304000000000000f87f010e000000000000f03f0110000000",
+            "00000000400101a00000000000000840000000000000000000000000000014400000000000000000",
+            "016203000000010e8c020301000000000000e03f011201020304000000000000e03f010e00000000",
+            "0000e03f010e000000000000e03f0101a0000000000000f83f0000000000000000000000000000e8",
+            "3f00000000000000000102010001030e124043fcdf95c4591911028309fc017eb479000000000000",
+            "00e03f000000000000e03f000000000000f83f8c19fcdf89a37801000000000000f03f0000000000",
+            "0000400000000000000840a519fca556aeab01060e010000cf26255cf9f0910fafd9ac9c52a6ccbd",
+            "44706e3cb774c19a6008ece0408e72e32b88c7e074726b2d636f6c73",
+        );
+        assert_eq!(hex(bytes), want);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(id.stem());
+        std::fs::write(&path, bytes).unwrap();
+        let file = || RealSys.open(&path, Open::Read).unwrap();
+        let sealed = Sealed::open(file().into(), &id).unwrap();
+        sealed.verify().unwrap();
+        assert_eq!(sealed.events().unwrap(), rows.events);
+        assert_eq!((sealed.footer.points, sealed.footer.unknown_count), (6, 1));
+        let newer = segment::header_of(MAGIC, VERSION + 1, &id, 0);
+        std::fs::write(&path, [&newer, &bytes[newer.len()..]].concat()).unwrap();
+        let refused = Sealed::open(file().into(), &id);
+        assert!(matches!(refused, Err(Error::NewerFormat { found: 2, .. })));
+    }
+}

@@ -359,3 +359,28 @@ impl Segment {
         self.file
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::hex;
+    use crate::model::RunId;
+    use crate::model::WriterId;
+
+    #[test]
+    fn golden_bytes() {
+        let id = SegmentId {
+            run: RunId(1),
+            writer: WriterId(2),
+            seq: 3,
+        };
+        let bytes = header(&id, 4);
+        let want = "74726b2d726f77730100000003000000010000000000000000000000000000000200000000000000040000000000000000000000000000000000000034823b3f"; // version 1
+        assert_eq!(hex(&bytes), want);
+        let path = Path::new("x.seg");
+        check_header(&bytes, &id, path).unwrap();
+        let newer = header_of(MAGIC, VERSION + 1, &id, 4);
+        let refused = check_header(&newer, &id, path);
+        assert!(matches!(refused, Err(Error::NewerFormat { found: 2, .. })));
+    }
+}

@@ -252,11 +252,11 @@ impl Reader {
         Ok(run.into_run(id, status))
     }
 
-    /// Returns when a run was last opened or ended, by the clock of who did.
-    pub(crate) fn turned_us(&self, id: RunId) -> Result<Option<i64>> {
+    /// Returns when a run was last opened, ended or spoken of, by the clock of who did.
+    pub(crate) fn spoken_us(&self, id: RunId) -> Result<Option<i64>> {
         self.ask(|reader| {
             let run = reader.gather_run(id, reader.number(id)?)?;
-            Ok(run.turned_us())
+            Ok(run.spoken_us())
         })
     }
 

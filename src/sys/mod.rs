@@ -43,7 +43,7 @@ pub enum Open {
 pub struct Entry {
     /// File name without the folder. A name that is not UTF-8 is none of ours and is left out.
     pub name: String,
-    /// Whether it is a folder.
+    /// Whether it is a folder, or a link to one.
     pub is_dir: bool,
 }
 

@@ -75,7 +75,11 @@ impl Sys for RealSys {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            // A link to a folder is one: what is written through it must be found through it.
+            let is_dir = entry.file_type().is_ok_and(|kind| {
+                let leads_to_dir = || fs::metadata(entry.path()).is_ok_and(|meta| meta.is_dir());
+                kind.is_dir() || kind.is_symlink() && leads_to_dir()
+            });
             entries.push(Entry { name, is_dir });
         }
         Ok(entries)

@@ -6,8 +6,10 @@
 
 #[cfg(unix)]
 pub(crate) mod disk;
+pub(crate) mod elsewhere;
 pub(crate) mod model;
 pub(crate) mod op;
 #[cfg(unix)]
 pub(crate) mod process;
 pub(crate) mod real;
+pub(crate) mod tally;

@@ -9,16 +9,10 @@ use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::tally;
+
 /// Says which part a process has; not there in the test itself.
 const PART: &str = "TRACKER_TEST_PART";
-
-/// How often each test goes round.
-pub(crate) fn torture() -> u64 {
-    std::env::var("TRACKER_TORTURE")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1)
-}
 
 /// Returns the part of this process with its arguments, if it has one.
 pub(crate) fn part() -> Option<Vec<String>> {
@@ -45,10 +39,12 @@ impl Actor {
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
+        tally::KILLED.add(1);
     }
 
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
+        tally::STOPPED.add(u64::from(name == "-STOP"));
         let pid = self.0.id().to_string();
         assert!(
             Command::new("kill")
@@ -94,12 +90,23 @@ impl Counter {
     }
 
     pub(crate) fn set(&self, value: u64) {
-        self.0.write_all_at(&value.to_le_bytes(), 0).unwrap();
+        self.set_at(0, value);
     }
 
     pub(crate) fn get(&self) -> u64 {
+        self.get_at(0)
+    }
+
+    /// Sets another number of the same file.
+    pub(crate) fn set_at(&self, place: u64, value: u64) {
+        self.0
+            .write_all_at(&value.to_le_bytes(), place * 8)
+            .unwrap();
+    }
+
+    pub(crate) fn get_at(&self, place: u64) -> u64 {
         let mut bytes = [0; 8];
-        match self.0.read_at(&mut bytes, 0).unwrap() {
+        match self.0.read_at(&mut bytes, place * 8).unwrap() {
             8 => u64::from_le_bytes(bytes),
             _ => 0, // nothing was told yet
         }
@@ -128,6 +135,12 @@ impl Random {
             .and_then(|text| text.parse().ok());
         let seed = given.unwrap_or(now | 1);
         eprintln!("{what}, round {round}: TRACKER_SEED={seed}");
+        tally::ROUNDS.add(1);
+        Self(seed)
+    }
+
+    /// Begins with a number, and says nothing.
+    pub(crate) fn quiet(seed: u64) -> Self {
         Self(seed)
     }
 

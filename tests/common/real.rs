@@ -770,7 +770,7 @@ fn param_value(value: &Param) -> ParamValue {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let to: PathBuf = to.join(entry.file_name());

@@ -6,6 +6,8 @@
 
 mod bad_input;
 mod harness;
+#[cfg(unix)]
+mod hostile;
 mod killed;
 mod live;
 mod log_and_read;
