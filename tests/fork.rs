@@ -128,13 +128,14 @@ fn part_outlive(store: &Store, counter: &Counter) {
 fn part_orphan(store: &Store, counter: &Counter) {
     let run = start(store);
     log(&run, "m", 0..10_000);
-    let pid = fork(|| {
+    fork(|| {
+        // Before it counts: its parent may be killed as soon as it does.
+        counter.set_at(1, u64::from(std::process::id()));
         for step in 0.. {
             log(&run, "child", step..step + 1);
             counter.set(u64::try_from(step).unwrap() + 1);
         }
     });
-    counter.set_at(1, u64::try_from(pid).unwrap());
     sleep_forever();
 }
 
@@ -396,6 +397,7 @@ fn a_child_that_logs_on_after_its_training_was_killed_loses_nothing() {
     store.fold(None).unwrap();
     assert_eq!(status(&store), Status::Running);
     let pid = i32::try_from(counter.get_at(1)).unwrap();
+    assert!(pid > 1, "0 would be all of us");
     // SAFETY: the child was there a moment ago; its alarm is far off.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
     // Nobody can wait for the child of a child: its locks go with it.
