@@ -13,7 +13,8 @@
 //! - `format`: the line has no checksum. Another id makes the index foreign, and that is said.
 //! - a file that is gone is known to be gone from the index alone.
 //!
-//! `TRACKER_TORTURE=N` damages N times as many bytes, and others each time.
+//! `TRACKER_TORTURE=N` damages N times as many bytes, and others each time. Of a store of one short
+//! run, each byte of each file is damaged and each length tried, whatever N is.
 
 #[expect(dead_code, reason = "each test uses some of it")]
 mod common;
@@ -682,4 +683,131 @@ fn a_damaged_format_is_an_error_or_makes_the_index_foreign() {
         answers(&subject.path).unwrap(),
         (subject.right.clone(), Vec::new())
     );
+}
+
+/// Everything a reader tells that has no index, and its warnings but the one that says so.
+fn without_index(path: &Path) -> (Answers, Vec<String>) {
+    let (answers, mut warnings) = answers(path).unwrap();
+    warnings.retain(|text| !text.contains("there is no index yet"));
+    (answers, warnings)
+}
+
+/// A store of one short run and nothing else, without an index: its one segment answers.
+///
+/// - `is_live`: as rows of a writer that died, else sealed
+fn short_run(is_live: bool) -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let dir = memory_dir();
+    let path = dir.path().join(".tracker");
+    let store = Store::open_or_create(&path).unwrap();
+    let run = start(&store, 0);
+    run.param("lr", ParamValue::Float(0.1)).unwrap();
+    for step in 0..6 {
+        let value = (step as f64).sqrt();
+        run.log_at(step, 7 * step, &[("loss", value), ("acc", -value)])
+            .unwrap();
+    }
+    run.artifact_bytes("model.pt", b"some weights").unwrap();
+    let rows = files(&path.join("live")).remove(0);
+    let mut bytes = fs::read(&rows).unwrap();
+    run.finish(Status::Completed, None, None).unwrap();
+    store.fold(None).unwrap();
+    drop(store);
+    fs::remove_file(path.join("index.redb")).unwrap();
+    let mut file = files(&path.join("journal")).remove(0);
+    if is_live {
+        fs::remove_file(&file).unwrap();
+        bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        put_rows(&rows, &bytes);
+        file = rows;
+    }
+    (dir, path, file)
+}
+
+#[test]
+fn each_byte_and_each_length_of_a_sealed_file_is_right_or_told_with_its_place() {
+    let (_dir, path, file) = short_run(false);
+    let (right, warnings) = without_index(&path);
+    assert_eq!((right.len(), warnings), (1, Vec::new()));
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let len = fs::read(&file).unwrap().len();
+    let mut told = 0;
+    damage(&file, len, len, &mut |what, _| {
+        let (answers, warnings) = without_index(&path);
+        let is_told = |text: &String| text.contains(&name) && text.contains(" at byte ");
+        if warnings.iter().any(is_told) {
+            told += 1;
+        } else {
+            assert_eq!((&answers, warnings), (&right, Vec::new()), "{what}");
+        }
+        let report = Store::open(&path).unwrap().check(&mut |_, _| {}).unwrap();
+        assert!(
+            report.damage.iter().any(|fault| fault.damage.path == file),
+            "{what}"
+        );
+    });
+    // All but what only the hash of the whole guards, which readers of a part do not look at.
+    assert!(told > len, "{told} of {len} bytes and {len} lengths");
+}
+
+#[test]
+fn each_byte_and_each_length_of_live_rows_is_right_or_told_or_an_earlier_state() {
+    let (_dir, path, file) = short_run(true);
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let bytes = fs::read(&file).unwrap();
+    // What a reader saw while the run went on.
+    let mut earlier = Vec::new();
+    for len in 0..=bytes.len() {
+        overwrite(&file, &bytes[..len]);
+        let (answers, warnings) = without_index(&path);
+        assert_eq!(warnings, [""; 0], "a torn tail is no damage: {len}");
+        if earlier.last() != Some(&answers) {
+            earlier.push(answers);
+        }
+    }
+    assert!(
+        (9..=24).contains(&earlier.len()),
+        "{} records",
+        earlier.len()
+    );
+    let right = earlier.pop().unwrap();
+    let last = earlier.pop().unwrap();
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        overwrite(&file, &damaged);
+        let (answers, warnings) = without_index(&path);
+        let is_told = |text: &String| text.contains(&name) && text.contains(" at byte ");
+        let is_good = warnings.iter().any(is_told) || answers == right || answers == last;
+        assert!(is_good, "byte {at}: {answers:?} {warnings:?}");
+    }
+}
+
+#[test]
+fn each_byte_and_each_length_of_a_blob_is_an_error_that_names_it() {
+    let (_dir, path, _) = short_run(false);
+    let store = Store::open(&path).unwrap();
+    let file = files(&path.join("blobs")).remove(0);
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let artifact = &store.reader().unwrap().run(id(0)).unwrap().artifacts["model.pt"];
+    let out = path.join("out");
+    damage(&file, 64, 64, &mut |what, _| {
+        let error = store.get_artifact(artifact, &out).unwrap_err().to_string();
+        assert!(
+            error.contains(&name) && error.contains(" at byte 0"),
+            "{what}: {error}"
+        );
+        assert!(
+            !out.exists() && store.verify_blob(artifact.blob).is_err(),
+            "{what}"
+        );
+        let mut bytes = Vec::new();
+        let read = store
+            .open_blob(artifact.blob)
+            .unwrap()
+            .read_to_end(&mut bytes);
+        assert!(read.is_err(), "{what}: {bytes:?}");
+    });
+    store.get_artifact(artifact, &out).unwrap();
+    assert_eq!(fs::read(&out).unwrap(), b"some weights");
 }

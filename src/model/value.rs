@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde::de::SeqAccess;
+use serde::de::Visitor;
 
 use crate::error::Error;
 use crate::limits::LIST_ITEMS_MAX;
@@ -105,9 +107,29 @@ where
         return Err(serde::de::Error::custom(why));
     }
     DEPTH.set(depth + 1);
-    let items = Vec::deserialize(deserializer);
+    let items = deserializer.deserialize_seq(Items);
     DEPTH.set(depth);
     items
+}
+
+/// Takes items as they come: room for as many as a list says it has would be a mebibyte for each of
+/// the lists that stand in each other.
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<ParamValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of values")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(values)
+    }
 }
 
 /// Equal means set to the same: type and bits alike, so that NaN equals itself.

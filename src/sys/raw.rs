@@ -249,3 +249,83 @@ pub fn fork_generation() -> u32 {
 pub fn watch_forks() {
     fork::watch();
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn file_of(len: u64) -> fs::File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(len).unwrap();
+        file
+    }
+
+    fn content(file: &fs::File, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0xff; len];
+        std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, 0).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_stored_in_a_map_is_in_its_file_also_when_the_map_is_gone() {
+        for len in [1, 4_096, 10_000] {
+            let file = file_of(len);
+            let len = usize::try_from(len).unwrap();
+            let mut map = Map::new(&file, len).unwrap();
+            assert_eq!(map.bytes(), vec![0; len]);
+            map.bytes().fill(7);
+            assert_eq!(content(&file, len), vec![7; len]);
+            map.touch();
+            drop(map);
+            assert_eq!(content(&file, len), vec![7; len]);
+        }
+    }
+
+    #[test]
+    fn a_word_is_published_where_it_fits_and_nowhere_else() {
+        let file = file_of(4_099);
+        let mut map = Map::new(&file, 4_099).unwrap();
+        let word = *b"abcdefgh";
+        for offset in [1, 7, 4_092, 4_096, 4_099, 5_000, usize::MAX] {
+            map.publish(offset, word);
+            assert_eq!(content(&file, 4_099), vec![0; 4_099], "at {offset}");
+        }
+        for offset in [0, 8, 4_088] {
+            map.publish(offset, word);
+            assert_eq!(content(&file, 4_099)[offset..offset + 8], word);
+        }
+        assert_eq!(content(&file, 4_099)[4_096..], [0; 3]);
+    }
+
+    /// What is published last is seen last, so who sees it sees what it speaks of.
+    #[test]
+    fn who_sees_the_word_sees_what_was_stored_before_it() {
+        let file = file_of(4_096);
+        let mut map = Map::new(&file, 4_096).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                loop {
+                    let bytes = content(&file, 8);
+                    if bytes != [0; 8] {
+                        return (content(&file, 4_096)[8..].to_vec(), bytes);
+                    }
+                }
+            });
+            map.bytes()[8..].fill(3);
+            map.publish(0, *b"whole...");
+            let (body, word) = reader.join().unwrap();
+            assert_eq!((body, word), (vec![3; 4_088], b"whole...".to_vec()));
+        });
+    }
+
+    #[test]
+    fn a_file_is_noted_until_it_is_closed_once() {
+        // No descriptor has such a number, so no other test meets it.
+        let fd = i32::MAX;
+        assert!(!closing(fd));
+        opened(fd);
+        opened(fd);
+        assert!(closing(fd) && closing(fd) && !closing(fd));
+        assert_eq!(fork_generation(), 0, "no fork lies behind this process");
+    }
+}
