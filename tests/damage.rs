@@ -13,7 +13,7 @@
 //! - `format`: the line has no checksum. Another id makes the index foreign, and that is said.
 //! - a file that is gone is known to be gone from the index alone.
 //!
-//! `TRACKER_TORTURE=N` damages N times as many bytes. Of a store of one short run, each byte of each
+//! `TRACKER_TORTURE=N` damages N times as many bytes. Of a store of one short run each byte of each
 //! file is damaged and each length tried, whatever N is.
 
 #[expect(dead_code, reason = "each test uses some of it")]
