@@ -12,10 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::disk::Dice;
 use common::disk::Disk;
 use common::disk::DiskSys;
 use common::disk::Fault;
+use common::process::Random;
+use common::tally;
+use common::tally::Tally;
+use common::tally::torture;
 use tracker::Error;
 use tracker::Result;
 use tracker::RunOptions;
@@ -29,11 +32,6 @@ use tracker::model::Status;
 use tracker::store::StoreOptions;
 
 const METRICS: usize = 10;
-
-fn torture() -> u64 {
-    let rounds = std::env::var("TRACKER_TORTURE").ok();
-    rounds.and_then(|text| text.parse().ok()).unwrap_or(1)
-}
 
 /// What the workload was told of one run.
 #[derive(Clone, Debug, Default)]
@@ -342,11 +340,11 @@ fn operations(maps: bool) -> u64 {
 }
 
 /// So many numbers up to `most`, spread evenly, others in each round.
-fn spread(most: u64, count: u64, dice: &mut Dice) -> Vec<u64> {
+fn spread(most: u64, count: u64, random: &mut Random) -> Vec<u64> {
     if count >= most {
         return (1..=most).collect();
     }
-    let offset = dice.roll(most);
+    let offset = random.below(most);
     (0..count)
         .map(|number| 1 + (offset + number * most / count) % most)
         .collect()
@@ -354,18 +352,19 @@ fn spread(most: u64, count: u64, dice: &mut Dice) -> Vec<u64> {
 
 #[test]
 fn a_power_cut_before_any_operation_loses_nothing_that_was_synced() {
-    let mut dice = Dice(std::env::var("TRACKER_SEED").map_or(7, |seed| seed.parse().unwrap()));
+    let _tally = Tally;
+    let mut random = Random::new("power cuts", 0);
     for maps in [true, false] {
         let most = operations(maps);
         let mut cuts = 0;
-        for at in spread(most, 12 * torture(), &mut dice) {
-            let seed = dice.roll(u64::MAX);
+        for at in spread(most, 12 * torture(), &mut random) {
+            let seed = random.below(u64::MAX);
             let (disk, told, _) = with_fault(seed, maps, at, Fault::PowerCut);
             let what = format!("cut before operation {at} of {most}, seed {seed}, maps {maps}");
             let left = disk.after_power_cut(seed);
             // Once more while it is taken up.
             let store_operations = left.operations();
-            left.at(store_operations + 1 + dice.roll(40), Fault::PowerCut);
+            left.at(store_operations + 1 + random.below(40), Fault::PowerCut);
             let again = open(&left).and_then(|store| {
                 store.reader()?;
                 store.fold(None)?;
@@ -381,18 +380,19 @@ fn a_power_cut_before_any_operation_loses_nothing_that_was_synced() {
             );
             cuts += 2;
         }
-        println!("{cuts} power cuts within {most} operations, maps {maps}");
+        tally::POWER_CUTS.add(cuts);
     }
 }
 
 /// One operation fails, the disk stays: what was told to be there is, and the store goes on.
 #[test]
 fn an_operation_that_fails_loses_nothing_and_the_store_goes_on() {
-    let mut dice = Dice(std::env::var("TRACKER_SEED").map_or(9, |seed| seed.parse().unwrap()));
+    let _tally = Tally;
+    let mut random = Random::new("failing operations", 0);
     let most = operations(true);
     let mut failed = 0;
-    for at in spread(most, 15 * torture(), &mut dice) {
-        let fault = [Fault::Broken, Fault::Full][usize::from(dice.roll(2) == 0)];
+    for at in spread(most, 15 * torture(), &mut random) {
+        let fault = [Fault::Broken, Fault::Full][usize::from(random.below(2) == 0)];
         let (disk, told, done) = with_fault(at, true, at, fault);
         failed += u64::from(done.is_err());
         take_up(
@@ -401,5 +401,5 @@ fn an_operation_that_fails_loses_nothing_and_the_store_goes_on() {
             &format!("{fault:?} at operation {at} of {most}"),
         );
     }
-    println!("{failed} errors told of failing operations, of {most} each");
+    tally::FAILED.add(failed);
 }

@@ -40,6 +40,7 @@ use tracker::sys::RealSys;
 use tracker::sys::Stat;
 use tracker::sys::Sys;
 
+use super::process::Random;
 use super::real::memory_dir;
 
 const SECTOR_BYTES: usize = 512;
@@ -53,23 +54,6 @@ pub(crate) enum Fault {
     Broken,
     /// It fails as on a full disk.
     Full,
-}
-
-/// Numbers that a seed decides: `SplitMix64`.
-#[derive(Debug)]
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides.max(1)
-    }
-
-    fn coin(&mut self) -> bool {
-        self.roll(2) == 0
-    }
 }
 
 /// A file or folder, whatever its names.
@@ -102,7 +86,8 @@ struct State {
     /// What is left, once the power was cut.
     left: Option<TempDir>,
     left_paths: BTreeMap<PathBuf, u64>,
-    dice: u64,
+    /// Decides what is left.
+    seed: u64,
 }
 
 /// A disk, mounted at a folder of the machine.
@@ -132,7 +117,7 @@ impl Disk {
     ) -> Arc<Self> {
         let mut state = State {
             next: paths.values().max().copied().unwrap_or(ROOT) + 1,
-            dice: seed,
+            seed,
             ..State::default()
         };
         state.nodes.insert(
@@ -298,11 +283,14 @@ impl State {
         if self.left.is_some() {
             return;
         }
-        let mut dice = Dice(self.dice);
+        let mut random = Random::quiet(self.seed | 1);
         // A change that a later one of the same name made sure of is no longer open; of the others
         // any may be there.
         let changes = std::mem::take(&mut self.changes);
-        let kept = changes.into_iter().filter(|_| dice.coin()).collect();
+        let kept = changes
+            .into_iter()
+            .filter(|_| random.below(2) == 0)
+            .collect();
         self.apply(kept);
         let left = memory_dir();
         let mut paths = BTreeMap::new();
@@ -312,7 +300,7 @@ impl State {
                 let path = at.join(name);
                 let node = &self.nodes[id];
                 if node.open.is_some() {
-                    fs::write(left.path().join(&path), content(node, &mut dice)).unwrap();
+                    fs::write(left.path().join(&path), content(node, &mut random)).unwrap();
                 } else {
                     fs::create_dir(left.path().join(&path)).unwrap();
                     open.push((*id, path.clone()));
@@ -335,7 +323,7 @@ impl State {
 }
 
 /// What is left of a file.
-fn content(node: &Node, dice: &mut Dice) -> Vec<u8> {
+fn content(node: &Node, random: &mut Random) -> Vec<u8> {
     let mut new = Vec::new();
     let mut open = node.open.as_ref().unwrap();
     io::Seek::rewind(&mut open).unwrap();
@@ -344,21 +332,25 @@ fn content(node: &Node, dice: &mut Dice) -> Vec<u8> {
     if new == *old {
         return new;
     }
-    let len = if dice.coin() { new.len() } else { old.len() };
+    let len = if random.below(2) == 0 {
+        new.len()
+    } else {
+        old.len()
+    };
     // All old and all new are likelier than they would be by sectors alone.
-    let style = dice.roll(4);
+    let style = random.below(4);
     let mut left = vec![0; len];
     for (number, sector) in left.chunks_mut(SECTOR_BYTES).enumerate() {
         let start = number * SECTOR_BYTES;
-        let mix = dice.roll(16) == 0;
+        let mix = random.below(16) == 0;
         let is_new = match style {
             0 => true,
             1 => false,
-            _ => dice.coin(),
+            _ => random.below(2) == 0,
         };
         for (at, byte) in sector.iter_mut().enumerate() {
             let from_new = if mix && style > 1 && at % 8 == 0 {
-                dice.coin()
+                random.below(2) == 0
             } else {
                 is_new
             };

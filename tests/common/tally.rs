@@ -21,6 +21,9 @@ impl Count {
 pub(crate) static ROUNDS: Count = Count::new("rounds");
 pub(crate) static KILLED: Count = Count::new("killed");
 pub(crate) static STOPPED: Count = Count::new("stopped");
+pub(crate) static POWER_CUTS: Count = Count::new("power_cuts");
+/// Operations of the disk that failed, and were told of.
+pub(crate) static FAILED: Count = Count::new("failed_operations");
 pub(crate) static DAMAGED: Count = Count::new("damaged");
 pub(crate) static OPERATIONS: Count = Count::new("operations");
 pub(crate) static POINTS: Count = Count::new("points");
@@ -45,6 +48,8 @@ impl Drop for Tally {
             &ROUNDS,
             &KILLED,
             &STOPPED,
+            &POWER_CUTS,
+            &FAILED,
             &DAMAGED,
             &OPERATIONS,
             &POINTS,
