@@ -154,7 +154,7 @@ fn live(criterion: &mut Criterion) {
         .iter()
         .map(|losses| names.clone().zip(losses.iter().copied()).collect())
         .collect();
-    for unsealed in [100, 1_000, 10_000].map(|steps| common::size(steps, 10)) {
+    for unsealed in [100, 1_000, 10_000].map(|steps| common::size(steps, steps / 50)) {
         let (_folder, store) = common::store();
         let run = store.start_run(RunOptions::default()).unwrap();
         let mut steps = (0i64..).zip(rows.iter().cycle());
