@@ -24,6 +24,7 @@
 use pco::ChunkConfig;
 use pco::DeltaSpec;
 use pco::ModeSpec;
+use pco::standalone::FileDecompressor;
 use pco::standalone::simple_compress_into;
 use pco::standalone::simple_decompress_into;
 use serde::Deserialize;
@@ -301,6 +302,20 @@ pub fn decode_ints(bytes: &[u8], rows: usize, out: &mut Vec<i64>) -> Result<(), 
 }
 
 fn decode_pco<T: pco::data_types::Number>(bytes: &[u8], out: &mut [T]) -> Result<(), Malformed> {
+    // No mode of ours has a dictionary, for which pco makes room before it looks whether it is
+    // there: 256 MiB at the word of three bytes. Behind its headers stand the type of the numbers,
+    // their count in three bytes, and in four bits the mode.
+    const MODE_AT: usize = 4;
+    const DICTIONARY: u8 = 4;
+    let (_, chunk) = FileDecompressor::new(bytes).map_err(|why| Malformed::new(why.to_string()))?;
+    if chunk
+        .get(MODE_AT)
+        .is_some_and(|byte| byte & 0xf == DICTIONARY)
+    {
+        return Err(Malformed::new(
+            "a dictionary, which nobody writes".to_owned(),
+        ));
+    }
     let progress =
         simple_decompress_into(bytes, out).map_err(|why| Malformed::new(why.to_string()))?;
     if progress.n_processed == out.len() && progress.finished {
@@ -404,6 +419,15 @@ fn multiple_of(values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::codec::hex;
+
+    #[test]
+    fn a_dictionary_is_refused_before_room_is_made_for_it() {
+        let bytes = [
+            3, 112, 99, 111, 33, 3, 6, 5, 10, 4, 65, 6, 39, 0, 0, 52, 0, 0, 22,
+        ];
+        let refused = decode_values(&bytes, 40, &mut Vec::new()).unwrap_err();
+        assert!(refused.to_string().contains("dictionary"), "{refused}");
+    }
 
     fn round_trip(values: &[f64]) -> usize {
         let mut bytes = Vec::new();
