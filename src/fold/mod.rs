@@ -479,6 +479,10 @@ impl Folder<'_> {
         let mut moved = 0;
         for file in self.folders.list_live()? {
             if file.kind == LiveKind::Sealed {
+                if moved == 0 {
+                    // Who made a folder there may have died before its name was synced.
+                    self.folders.sys.sync_dir(self.folders.journal())?;
+                }
                 match self.folders.settle(&file.id) {
                     Ok(()) => moved += 1,
                     Err(error) => report.damage.push(left(&file.path, error)?),

@@ -207,22 +207,21 @@ impl Remains {
     }
 
     /// Reads a file of rows; one that is being written, as far as it is. What a power cut tore was
-    /// never promised: it is no loss ([`Rows::forgive`]).
+    /// never promised: it is no loss ([`rows::read_left`]).
     pub fn of_rows(file: &dyn File, id: &SegmentId, sys: &dyn Sys) -> Self {
         let path = file.path();
         let read = || -> Result<Self> {
-            let (mut rows, header) = match rows::read(file, id) {
+            if segment::predates_boot(file, sys) {
+                let (rows, losses) = (rows::read_left(file, id, sys)?, Vec::new());
+                return Ok(Self { rows, losses });
+            }
+            let (rows, header) = match rows::read(file, id) {
                 Err(Error::Corrupt(damage)) => {
                     let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
                     (rows::parse_records(&bytes, id, path), Some(*damage))
                 }
                 rows => (rows?, None),
             };
-            if segment::predates_boot(file, sys) {
-                rows.forgive();
-                let losses = Vec::new();
-                return Ok(Self { rows, losses });
-            }
             let header = header.map(|damage| Loss {
                 damage,
                 // Nothing in it is of this segment, whatever it is.

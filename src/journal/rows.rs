@@ -137,11 +137,11 @@ impl Rows {
 
     /// Takes the damage for what a power cut left of rows that were not synced, and says so in the
     /// run: the gaps, not the records behind them, are what is missing.
-    pub fn forgive(&mut self) {
+    fn forgive(&mut self) {
         let gaps = std::mem::take(&mut self.damage);
         self.damage_rows.clear();
-        let Some(first) = gaps.first() else {
-            return;
+        let Some(first) = gaps.first().filter(|_| !self.is_empty()) else {
+            return; // a file without a record was never synced, and there is no run to say it to
         };
         let of_groups = self.groups.iter().filter_map(|group| group.rows.last());
         let of_events = self.events.iter().map(|event| &event.row);
@@ -275,19 +275,25 @@ pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
     read_into(file, id, &mut Spare::default())
 }
 
-/// Reads a segment file as a power cut may have left it: see [`Rows::forgive`].
+/// Reads a segment file as a power cut may have left it: what is torn is forgiven, and said in the run. A header that was
+/// torn costs nothing, for records prove themselves.
 ///
 /// # Errors
 /// As [`read_into`].
 pub fn read_left(file: &dyn File, id: &SegmentId, sys: &dyn Sys) -> Result<Rows> {
-    match read(file, id) {
-        Ok(mut rows) if !rows.damage.is_empty() && segment::predates_boot(file, sys) => {
-            rows.forgive();
-            Ok(rows)
+    let mut rows = match read(file, id) {
+        Err(Error::Corrupt(damage)) if segment::predates_boot(file, sys) => {
+            let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
+            let mut rows = parse_records(&bytes, id, file.path());
+            rows.damage.insert(0, *damage);
+            rows
         }
-        Err(Error::Corrupt(_)) if segment::predates_boot(file, sys) => Ok(Rows::default()),
-        read => read,
+        rows => rows?,
+    };
+    if !rows.damage.is_empty() && segment::predates_boot(file, sys) {
+        rows.forgive();
     }
+    Ok(rows)
 }
 
 /// Reads a segment file into memory that is there.

@@ -118,27 +118,13 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     match Sealer::default().seal(folders, id, &*file) {
         Ok(_) => Ok(Recovered::Sealed),
         Err(Error::Corrupt(_)) if segment::predates_boot(&*file, &*folders.sys) => {
-            seal_torn(folders, id, &*file)
+            let rows = rows::read_left(&*file, id, &*folders.sys)?;
+            Sealer::default().seal_rows(folders, id, &*file, rows)?;
+            Ok(Recovered::Sealed)
         }
         Err(Error::Corrupt(damage)) => Ok(Recovered::Damaged(*damage)),
         Err(error) => Err(error),
     }
-}
-
-/// Seals what a power cut left. Rows without a header were never synced; they are put aside, in
-/// case that it was no power cut.
-fn seal_torn(folders: &Folders, id: &SegmentId, file: &dyn File) -> Result<Recovered> {
-    let mut rows = match rows::read(file, id) {
-        Err(Error::Corrupt(_)) => {
-            let path = folders.rows(id);
-            folders.sys.rename(&path, &path.with_extension("torn"))?;
-            return Ok(Recovered::Gone);
-        }
-        rows => rows?,
-    };
-    rows.forgive();
-    Sealer::default().seal_rows(folders, id, file, rows)?;
-    Ok(Recovered::Sealed)
 }
 
 /// Whether a sealed file stands there whole. One that was damaged since is made again from its

@@ -62,6 +62,7 @@ pub fn is_at_home(file: &dyn File) -> Result<bool> {
     Ok(!is_told || inode_of(&header) == file.stat()?.inode)
 }
 
+/// Whether the checksum at a header's end is right.
 fn is_whole(header: &[u8]) -> bool {
     header
         .split_last_chunk()
@@ -123,15 +124,13 @@ pub(super) fn check_header_of(
     path: &Path,
 ) -> Result<()> {
     let damaged = |why: &str| Err(Damage::new(path, 0, "header", why).into());
-    let sum = header.get(HEADER_BYTES - 4..);
-    let body = header.get(..HEADER_BYTES - 4).unwrap_or_default();
-    if sum != Some(&crc32c::crc32c(body).to_le_bytes()) {
+    if !is_whole(header) {
         return damaged("the checksum is wrong");
     }
-    if !body.starts_with(&magic) {
+    if !header.starts_with(&magic) {
         return damaged("it is of another kind of file");
     }
-    let version = body.get(8..).and_then(|tail| tail.first_chunk::<4>());
+    let version = header.get(8..).and_then(|tail| tail.first_chunk::<4>());
     let found = version.map_or(0, |bytes| u32::from_le_bytes(*bytes));
     if found != known {
         return Err(Error::NewerFormat {
