@@ -275,8 +275,8 @@ pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
     read_into(file, id, &mut Spare::default())
 }
 
-/// Reads a segment file as a power cut may have left it: what is torn is forgiven, and said in the run. A header that was
-/// torn costs nothing, for records prove themselves.
+/// Reads a segment file as a power cut may have left it: what is torn is forgiven, and said in the
+/// run. A header that was torn costs nothing, for records prove themselves.
 ///
 /// # Errors
 /// As [`read_into`].
