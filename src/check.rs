@@ -32,7 +32,6 @@ use crate::journal::files::LiveKind;
 use crate::journal::remains::Extent;
 use crate::journal::remains::Loss;
 use crate::journal::remains::Remains;
-use crate::journal::remains::damage_of;
 use crate::journal::rows::Rows;
 use crate::journal::sealed::Sealed;
 use crate::model::BlobId;
@@ -178,8 +177,8 @@ impl Fault {
             .collect();
         let steps = || groups.iter().flat_map(|group| group.steps.iter().copied());
         self.steps = steps().min().zip(steps().max());
-        let points: usize = groups.iter().map(|group| group.values.len()).sum();
-        self.points = regained.has_all_points.then_some(points as u64);
+        let points = regained.rows.point_count();
+        self.points = regained.has_all_points.then_some(points);
     }
 }
 
@@ -359,7 +358,7 @@ pub(crate) fn check(
         match blobs.verify(listed.blob) {
             Ok(_) | Err(Error::NotFound { .. }) => {}
             Err(error) => {
-                let damage = damage_of(&blobs.path(listed.blob), error);
+                let damage = error.into_damage(&blobs.path(listed.blob), 0);
                 let fault = Fault::of_blob(damage, owners.into_iter());
                 walk.report.damage.push(fault);
             }
@@ -437,8 +436,7 @@ impl Walk<'_> {
     fn remains(&mut self, folder: &Folder<'_>, id: &SegmentId, remains: Remains) -> Result<()> {
         let Remains { rows, losses } = remains;
         self.report.segments += 1;
-        let points = rows.groups.iter().map(|group| group.values.len() as u64);
-        self.report.points += points.sum::<u64>();
+        self.report.points += rows.point_count();
         self.report.unknown_records += rows.unknown.len() as u64;
         self.take_events(id.run, rows.events.iter().map(|row| &row.event));
         self.lose(folder, id, losses)

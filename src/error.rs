@@ -145,7 +145,7 @@ impl Error {
     }
 
     /// Says of one file why it cannot be taken in, so that all others still are.
-    pub(crate) fn into_damage(self, path: &Path) -> Damage {
+    pub(crate) fn into_damage(self, path: &Path, offset: u64) -> Damage {
         let why = match self {
             Self::Corrupt(damage) => return *damage,
             // The path comes last, and once.
@@ -155,7 +155,7 @@ impl Error {
             Self::Io { op, source, .. } => format!("cannot {op} it: {source}"),
             error => error.to_string(),
         };
-        Damage::new(path, 0, "file", why)
+        Damage::new(path, offset, "file", why)
     }
 
     /// Whether a file or folder named by this error is simply not there.

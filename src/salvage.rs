@@ -221,7 +221,7 @@ impl Work<'_> {
             match folders.list_folder(number) {
                 Ok(found) => ids.extend(found),
                 Err(error) => {
-                    let folder = folders.journal().join(format!("{number:02x}"));
+                    let folder = folders.numbered(number);
                     self.lose_folder(&folder, error);
                 }
             }
@@ -230,7 +230,7 @@ impl Work<'_> {
 
     /// Nobody knows what is in a folder that cannot be listed; what the index knows of, it gives.
     fn lose_folder(&mut self, folder: &Path, error: Error) {
-        let damage = remains::damage_of(folder, error);
+        let damage = error.into_damage(folder, 0);
         self.report.lost.push(Fault::of_folder(damage));
     }
 
@@ -432,7 +432,8 @@ impl Work<'_> {
         };
         let (mut best, goes_on) = self.read_rows(id, &*file);
         // Rows may be older than the columns beside them, or torn.
-        let is_all = !goes_on && best.is_whole() && best.rows.clean && points(&best.rows) >= told;
+        let is_all =
+            !goes_on && best.is_whole() && best.rows.clean && best.rows.point_count() >= told;
         if is_all && !best.rows.is_empty() {
             self.spare(id, losses_of(columns));
         } else if has_columns && let Some(most) = columns.pop() {
@@ -532,7 +533,7 @@ impl Work<'_> {
         };
         self.report.segments += 1;
         self.report.rewritten += u64::from(is_damaged);
-        self.report.points += points(&rows);
+        self.report.points += rows.point_count();
         self.report.bytes += bytes;
         self.take_events(id.run, &rows.events);
         Ok(())
@@ -551,7 +552,7 @@ impl Work<'_> {
             mut losses,
         } = found;
         let has_all_points = regained.has_all_points;
-        if points(&regained.rows) > points(&rows) {
+        if regained.rows.point_count() > rows.point_count() {
             (rows.metrics, rows.groups) = (regained.rows.metrics, regained.rows.groups);
         }
         for loss in &mut losses {
@@ -584,7 +585,7 @@ impl Work<'_> {
                 return Err(Error::Io { op, path, source });
             }
             Err(error) => {
-                let damage = remains::damage_of(&self.from.blobs.path(blob), error);
+                let damage = error.into_damage(&self.from.blobs.path(blob), 0);
                 let fault = Fault::of_blob(damage, owners.into_iter());
                 self.report.lost.push(fault);
             }
@@ -610,18 +611,13 @@ impl Work<'_> {
     }
 }
 
-fn points(rows: &Rows) -> u64 {
-    let points = rows.groups.iter().map(|group| group.values.len() as u64);
-    points.sum()
-}
-
 /// How many points there were, as far as the file tells.
 fn points_told(remains: &Remains) -> u64 {
     let lost = remains.losses.iter().map(|loss| match &loss.extent {
         Extent::Points { count, .. } => *count,
         Extent::Nothing | Extent::Events | Extent::Records { .. } | Extent::All => 0,
     });
-    points(&remains.rows) + lost.sum::<u64>()
+    remains.rows.point_count() + lost.sum::<u64>()
 }
 
 fn losses_of(remains: Vec<Remains>) -> Vec<Loss> {

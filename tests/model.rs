@@ -26,9 +26,6 @@ fn play(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     while !u.is_empty() {
         ops.push(u.arbitrary::<Op>()?);
     }
-    if std::env::var_os("TRACKER_SHOW").is_some() {
-        eprintln!("{ops:#?}");
-    }
     for op in &ops {
         real.apply(op);
     }

@@ -118,7 +118,6 @@ fn damaged(said: &[Said<'_>], harms: &[Harm]) {
     let same = bytes.iter().zip(&segment.bytes).take_while(|(a, b)| a == b);
     let same = same.count();
     let whole = segment.ends.iter().filter(|end| **end <= same).count();
-    let lost_from = (whole as u32).min(segment.ends.len() as u32);
     let mut found = BTreeMap::new();
     for metric in METRICS {
         let mut points = Vec::new();
@@ -133,7 +132,7 @@ fn damaged(said: &[Said<'_>], harms: &[Harm]) {
         }
     }
     for (at, values) in &segment.points {
-        let is_whole = (*at as u32) < lost_from;
+        let is_whole = *at < whole;
         for (metric, _) in values.iter().filter(|_| is_whole) {
             assert!(
                 found.contains_key(&(*at, *metric)),
@@ -158,8 +157,7 @@ fn damaged(said: &[Said<'_>], harms: &[Harm]) {
 
 /// No more than the bytes can say.
 fn in_bounds(rows: &Rows, len: usize) {
-    let values: usize = rows.groups.iter().map(|group| group.values.len()).sum();
-    assert!(8 * values <= len);
+    assert!(8 * rows.point_count() <= len as u64);
     assert!(rows.events.len() + rows.unknown.len() <= len / 8);
     // A file that its writer died making may be shorter than its header.
     let most = len.max(segment::HEADER_BYTES).next_multiple_of(8);
@@ -181,11 +179,7 @@ fn seal_and_compare(rows: &Rows) {
     let file = Arc::new(Memory(bytes.to_vec()));
     let sealed = Sealed::open(file, &ID).expect("what was sealed opens");
     sealed.verify().expect("what was sealed is whole");
-    let mut names: Vec<&str> = rows.metrics.iter().map(Name::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
-        // A name that was told twice is two metrics, and the first of them answers.
+    for name in rows.metrics.iter().map(Name::as_str) {
         let (mut want, mut have, mut damage) = (Vec::new(), Vec::new(), Vec::new());
         rows.points_of(name, &mut want);
         let read = sealed.points_of(name, &mut have, &mut damage);

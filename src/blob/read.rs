@@ -148,11 +148,6 @@ pub struct BlobReader {
 }
 
 impl BlobReader {
-    /// Returns the length of the blob in bytes.
-    pub fn len_bytes(&self) -> u64 {
-        self.len
-    }
-
     /// Reads and hashes the next buffer; checks the hash when it is the last.
     fn fill(&mut self) -> Result<()> {
         let rest = usize::try_from(self.len - self.offset).unwrap_or(usize::MAX);

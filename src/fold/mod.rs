@@ -314,7 +314,7 @@ fn left(path: &Path, error: Error) -> Result<Damage> {
         Error::Io { ref source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
             Err(error)
         }
-        error => Ok(error.into_damage(path)),
+        error => Ok(error.into_damage(path, 0)),
     }
 }
 
@@ -584,9 +584,7 @@ impl Folder<'_> {
             .filter_map(|damage| damage.path.parent())
             .collect();
         for (folder, modified_ns) in seen {
-            let holds_damage = damaged
-                .iter()
-                .any(|path| path.ends_with(format!("{folder:02x}")));
+            let holds_damage = damaged.contains(self.folders.numbered(*folder).as_path());
             if now_ns - modified_ns > SETTLED_NS && !holds_damage {
                 writer.put_folder(*folder, *modified_ns)?;
             }

@@ -100,11 +100,10 @@ pub(crate) fn regain(snapshot: &Snapshot, id: &SegmentId) -> Result<Option<Regai
         }
     }
     let mut rows = builder.finish();
-    let points: usize = rows.groups.iter().map(|group| group.values.len()).sum();
     rows.events = events(snapshot, number, id)?;
     Ok(Some(Regained {
+        has_all_points: rows.point_count() == folded.segment.points,
         rows,
-        has_all_points: points as u64 == folded.segment.points,
     }))
 }
 

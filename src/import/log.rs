@@ -109,7 +109,10 @@ pub(super) fn into_runs(
     let shared = log.params.len() + log.tags.len() + log.warnings.len();
     if shared.saturating_mul(log.tables.runs.len()) > SHARED_MAX {
         let runs = log.tables.runs.len();
-        let why = format!("has {runs} runs with {shared} params, tags and warnings each: part it");
+        let why = format!(
+            "has {runs} runs with {shared} params, tags and warnings each, at most {SHARED_MAX} \
+             together: split the file"
+        );
         return Err(source.invalid(&why));
     }
     let mut runs: Vec<ImportedRun> = Vec::with_capacity(log.tables.runs.len());

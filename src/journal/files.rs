@@ -191,12 +191,17 @@ impl Folders {
         Ok(folders)
     }
 
+    /// The folder of that number under `journal/`.
+    pub fn numbered(&self, number: u8) -> PathBuf {
+        self.journal.join(format!("{number:02x}"))
+    }
+
     /// Lists the sealed segments in one folder under `journal/`, sorted.
     ///
     /// # Errors
     /// `Error::Io`.
     pub fn list_folder(&self, number: u8) -> Result<Vec<SegmentId>> {
-        let entries = match self.sys.list(&self.journal.join(format!("{number:02x}"))) {
+        let entries = match self.sys.list(&self.numbered(number)) {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             listed => listed?,
         };

@@ -156,7 +156,7 @@ impl<'a> Search<'a> {
 }
 
 /// Returns where the zeros begin that stand behind all else: most of a young segment is made ahead.
-pub fn content_end(bytes: &[u8]) -> usize {
+fn content_end(bytes: &[u8]) -> usize {
     const ZEROS: [u8; 4096] = [0; 4096];
     let (pages, rest) = bytes.as_chunks::<{ ZEROS.len() }>();
     let last = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0);

@@ -33,10 +33,6 @@ use crate::sys::File;
 use crate::sys::Open;
 use crate::sys::Sys;
 
-/// More points than a file that is read whole has room for as rows: a footer that names one part
-/// again and again must not fill the memory.
-const POINTS_MAX: u64 = SEGMENT_READ_BYTES_MAX / 8;
-
 /// How much a damage takes away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -76,7 +72,7 @@ pub struct Loss {
 impl Loss {
     /// A file that cannot be read at all, for whatever reason.
     pub fn of_file(path: &Path, error: Error) -> Self {
-        let damage = damage_of(path, error);
+        let damage = error.into_damage(path, 0);
         let extent = Extent::All;
         Self { damage, extent }
     }
@@ -105,15 +101,9 @@ impl Remains {
     }
 
     /// Counts the records, a point of each metric as one.
-    pub fn count(&self) -> usize {
-        let Rows {
-            groups,
-            events,
-            unknown,
-            ..
-        } = &self.rows;
-        let points: usize = groups.iter().map(|group| group.values.len()).sum();
-        points + events.len() + unknown.len()
+    pub fn count(&self) -> u64 {
+        let others = self.rows.events.len() + self.rows.unknown.len();
+        self.rows.point_count() + others as u64
     }
 
     /// Reads a file of columns. A part that the disk does not give back is lost like a damaged one.
@@ -146,9 +136,9 @@ impl Remains {
         };
         let mut builder = Builder::new(footer.metrics.iter().map(|(name, _)| name.clone()));
         let mut losses = Vec::new();
-        let mut lose = |error, offset, metrics: &[u32], steps, count| {
+        let mut lose = |error: Error, offset, metrics: &[u32], steps, count| {
             losses.push(Loss {
-                damage: damage_at(sealed.path(), offset, error),
+                damage: error.into_damage(sealed.path(), offset),
                 extent: Extent::Points {
                     metrics: names(metrics),
                     steps,
@@ -156,7 +146,6 @@ impl Remains {
                 },
             });
         };
-        let mut points = 0;
         for (number, group) in footer.groups.iter().enumerate() {
             for block in &group.blocks {
                 let (steps, rows) = ((block.min_step, block.max_step), u64::from(block.rows));
@@ -170,19 +159,7 @@ impl Remains {
                 };
                 let mut columns = Vec::with_capacity(block.columns.len());
                 for (metric, column) in group.metrics.iter().zip(&block.columns) {
-                    let mut read = || {
-                        points += rows;
-                        let why = if footer.metrics.get(*metric as usize).is_none() {
-                            "its metric has no name"
-                        } else if points > POINTS_MAX {
-                            "it is one of too many"
-                        } else {
-                            return sealed.values(block, column);
-                        };
-                        let damage = Damage::new(sealed.path(), column.part.offset, "chunk", why);
-                        Err(damage.into())
-                    };
-                    match read() {
+                    match sealed.values(block, column) {
                         Ok(values) => columns.push((*metric, values)),
                         Err(error) => lose(error, column.part.offset, &[*metric], steps, rows),
                     }
@@ -194,14 +171,14 @@ impl Remains {
         match sealed.events_and_unknown() {
             Ok((events, unknown)) => (rows.events, rows.unknown) = (events, unknown),
             Err(error) => losses.push(Loss {
-                damage: damage_at(sealed.path(), footer.events.offset, error),
+                damage: error.into_damage(sealed.path(), footer.events.offset),
                 extent: Extent::Events,
             }),
         }
         if losses.is_empty()
             && let Err(error) = sealed.verify_whole()
         {
-            losses.push(Loss::harmless(damage_of(sealed.path(), error)));
+            losses.push(Loss::harmless(error.into_damage(sealed.path(), 0)));
         }
         Self { rows, losses }
     }
@@ -373,7 +350,7 @@ impl Builder {
 /// folders are synced.
 ///
 /// # Errors
-/// `Error::Io`.
+/// `Error::Corrupt` if the rows cannot be encoded (none that were read); `Error::Io`.
 pub fn write(folders: &Folders, id: &SegmentId, rows: &Rows, encoder: &mut Encoder) -> Result<u64> {
     let path = folders.settled(id);
     let bytes = encoder
@@ -405,7 +382,7 @@ pub fn copy_sealed(folders: &Folders, id: &SegmentId, file: &dyn File) -> Result
     });
     match checked {
         Ok(sealed) => Ok(Some(sealed)),
-        Err(Error::Io { op, path, source }) => Err(Error::Io { op, path, source }),
+        Err(error @ Error::Io { .. }) => Err(error),
         Err(_) => folders.sys.remove(&path).map(|()| None),
     }
 }
@@ -438,18 +415,6 @@ pub fn segment_told(file: &dyn File) -> Result<Option<SegmentId>> {
     Ok((read == header.len())
         .then(|| segment::id_of(&header))
         .flatten())
-}
-
-/// What is said of a file that cannot be read, for whatever reason.
-pub fn damage_of(path: &Path, error: Error) -> Damage {
-    damage_at(path, 0, error)
-}
-
-fn damage_at(path: &Path, offset: u64, error: Error) -> Damage {
-    match error {
-        Error::Corrupt(damage) => *damage,
-        error => Damage::new(path, offset, "file", error.to_string()),
-    }
 }
 
 #[cfg(test)]
@@ -555,10 +520,7 @@ mod tests {
                 let again = Remains::of_sealed(file, &ID);
                 let others = rows.events.len() + rows.unknown.len();
                 let count = kept + others as u64;
-                assert!(
-                    again.is_whole() && again.count() as u64 == count,
-                    "byte {at}"
-                );
+                assert!(again.is_whole() && again.count() == count, "byte {at}");
                 std::fs::remove_file(path).unwrap();
             }
         }

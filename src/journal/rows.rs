@@ -130,6 +130,12 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Counts the points.
+    pub fn point_count(&self) -> u64 {
+        let groups = self.groups.iter();
+        groups.map(|group| group.values.len() as u64).sum()
+    }
+
     /// Whether nothing was logged.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.events.is_empty() && self.unknown.is_empty()

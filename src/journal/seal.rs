@@ -35,9 +35,9 @@ impl Sealer {
     /// `Error::Corrupt` if the rows are damaged: they stay for `check` to speak of. `Error::Io`,
     /// with the rows still there.
     pub fn seal(&mut self, folders: &Folders, id: &SegmentId, file: &dyn File) -> Result<bool> {
-        let mut rows = rows::read_into(file, id, &mut self.spare)?;
-        match rows.damage.pop() {
-            Some(damage) => Err(damage.into()),
+        let rows = rows::read_into(file, id, &mut self.spare)?;
+        match rows.damage.first() {
+            Some(damage) => Err(damage.clone().into()),
             None => self.seal_rows(folders, id, file, rows),
         }
     }

@@ -163,11 +163,13 @@ impl Footer {
             let why = format!("its parts have {parts} bytes, the file has {len}");
             return Err(Malformed::new(why));
         }
-        if points != self.points || points > POINTS_MAX {
-            let told = self.points;
-            return Err(Malformed::new(format!(
-                "it tells of {told} points and has {points}"
-            )));
+        if points > POINTS_MAX {
+            let why = format!("it has {points} points, at most {POINTS_MAX}");
+            return Err(Malformed::new(why));
+        }
+        if points != self.points {
+            let why = format!("it tells of {} points and has {points}", self.points);
+            return Err(Malformed::new(why));
         }
         Ok(())
     }
@@ -473,7 +475,8 @@ impl Sealed {
         let len = file.stat()?.len;
         let least = (segment::HEADER_BYTES + TRAILER_BYTES) as u64;
         if len < least || len > SEGMENT_READ_BYTES_MAX {
-            return Err(damaged(0, "file", format!("it has {len} bytes")).into());
+            let why = format!("it has {len} bytes, want {least} to {SEGMENT_READ_BYTES_MAX}");
+            return Err(damaged(0, "file", why).into());
         }
         let mut header = [0; segment::HEADER_BYTES];
         read_exact(&*file, &mut header, 0)?;

@@ -76,14 +76,15 @@ fn inode_of(header: &[u8]) -> u64 {
 
 /// Returns the segment that a whole header is of, whichever kind of file it heads.
 pub(super) fn id_of(header: &[u8; HEADER_BYTES]) -> Option<SegmentId> {
-    let (body, sum) = header.split_last_chunk::<4>()?;
-    let field = |at: usize| body.get(at..);
-    let id = SegmentId {
+    if !is_whole(header) {
+        return None;
+    }
+    let field = |at: usize| header.get(at..);
+    Some(SegmentId {
         run: RunId(u128::from_le_bytes(*field(16)?.first_chunk()?)),
         writer: WriterId(u64::from_le_bytes(*field(32)?.first_chunk()?)),
         seq: u32::from_le_bytes(*field(12)?.first_chunk()?),
-    };
-    (crc32c::crc32c(body).to_le_bytes() == *sum).then_some(id)
+    })
 }
 
 /// Lays out a header with the magic of its kind of file.
@@ -317,9 +318,7 @@ impl Segment {
         match &mut self.tape {
             Tape::Mapped(map) => {
                 let Some(bytes) = map.bytes().get_mut(body) else {
-                    return Err(Error::Locked {
-                        what: "a full segment",
-                    });
+                    return Err(Error::invalid("record", "does not fit its segment"));
                 };
                 fill(bytes);
                 let header = self.seed.header(bytes).encode();
@@ -330,7 +329,7 @@ impl Segment {
                 bytes.resize(end - self.len, 0);
                 let Some((header, rest)) = bytes.split_first_chunk_mut::<{ frame::HEADER_BYTES }>()
                 else {
-                    return Ok(());
+                    return Err(Error::invalid("record", "does not fit its segment"));
                 };
                 if let Some(body) = rest.get_mut(..len) {
                     fill(body);

@@ -179,7 +179,8 @@ included. –: cannot read back offline."""
 
 def print_table(rows: dict[str, list[Result]], sizes: dict[str, int], rounds: int) -> None:
     """Prints machine, versions and the table as Markdown."""
-    kernel = f"{platform.system()} {platform.release()}"
+    release = ".".join(platform.release().split(".")[:2])
+    kernel = f"{platform.system()} {release}"
     versions = dict.fromkeys(results[0]["version"] for results in rows.values())
     spread = [result["call_us"] for result in rows[YARDSTICK]]
     print(f"{os.cpu_count()} cores, {processor()}, {kernel}, {date.today()}.")
