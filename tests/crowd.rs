@@ -564,9 +564,12 @@ fn a_store_copied_while_in_use_opens_and_is_whole_when_copied_again_at_the_end()
             "{warnings:?}"
         );
         copied.fold(None).unwrap();
+        // A busy machine may keep a reader from any index, and then it says so.
+        let in_time = |text: &&String| !text.ends_with("it did not answer in time");
         let warnings = is_beginning();
+        let of_index = |text: &String| text.contains("index");
         assert!(
-            !warnings.iter().any(|text| text.contains("index")),
+            !warnings.iter().filter(in_time).any(of_index),
             "{warnings:?}"
         );
         for player in &mut players {

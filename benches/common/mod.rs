@@ -32,7 +32,9 @@ pub(crate) fn size(measured: usize, once: usize) -> usize {
 
 /// Makes a folder on the file system of the build; `/tmp` may be memory.
 pub(crate) fn folder() -> TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+    // None for an example, which makes its stores where it is told.
+    let build = option_env!("CARGO_TARGET_TMPDIR").unwrap_or(".");
+    tempfile::tempdir_in(build).unwrap()
 }
 
 /// Makes an empty store; it goes away with its folder.
