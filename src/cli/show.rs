@@ -223,7 +223,7 @@ fn params(run: &Run) -> Table {
 fn metrics(run: &Run) -> Table {
     let number = |key: &str, title: &str| Column::new(key, title).right();
     let mut table = Table::new(vec![
-        Column::new("metric", "NAME").elastic(12),
+        Column::new("metric", "NAME").elastic_names(12),
         number("last", "LAST"),
         number("last_step", "AT STEP"),
         number("min", "MIN"),
@@ -270,7 +270,7 @@ fn tags(run: &Run) -> Table {
 /// The artifacts of a run, for `artifact ls` too.
 pub(crate) fn artifacts(run: &Run) -> Table {
     let mut table = Table::new(vec![
-        Column::new("path", "PATH").elastic(20),
+        Column::new("path", "PATH").elastic_names(20),
         Column::new("bytes", "SIZE").right(),
         Column::new("hash", "HASH").optional(),
         Column::new("media_type", "TYPE").optional(),
