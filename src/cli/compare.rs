@@ -136,7 +136,9 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
             Some(reader) => reader,
             none => none.insert(ctx.reader()?),
         };
-        let found = Ctx::find_run(reader, name).map_err(|failure| no_run_no_file(name, failure));
+        let found = ctx
+            .find_run(reader, name)
+            .map_err(|failure| no_run_no_file(name, failure));
         runs.push(reader.run(found?)?);
     }
     // Records alone need no store; of a run that still goes on they cannot tell how long.

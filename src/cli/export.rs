@@ -62,7 +62,7 @@ pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
         runs.extend(found.iter().map(|run| run.id));
     }
     for name in &args.runs {
-        runs.push(Ctx::find_run(&reader, name)?);
+        runs.push(ctx.find_run(&reader, name)?);
     }
     match &args.output {
         None => ctx

@@ -40,7 +40,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
     match ctx.out.format() {
         Format::Table => screen(ctx, &reader, &run)?,
         Format::Md => markdown(ctx, &reader, &run)?,

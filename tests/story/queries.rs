@@ -346,6 +346,20 @@ fn a_seed_of_64_bits_stays_what_it_was() {
 }
 
 #[test]
+fn who_asks_for_the_best_loss_and_gets_the_largest_is_told() {
+    let dir = runs();
+    let said = |run: &str| dir.call(&["show", run]).said().1;
+    assert_eq!(
+        said("@best:loss"),
+        "note: @best:loss is the run with the largest loss; @best:-loss has the smallest\n"
+    );
+    assert_eq!(said("@best:-loss") + &said("@best:val/acc"), "");
+    // A command that writes tells, too.
+    let (_, said) = dir.call(&["tag", "@best:loss", "stage=worst"]).said();
+    assert!(said.starts_with("note: @best:loss is"), "{said}");
+}
+
+#[test]
 fn names_of_others_cannot_speak_to_the_terminal() {
     let dir = Dir::new();
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}x";
