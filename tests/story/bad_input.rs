@@ -207,6 +207,15 @@ For more information, try '--help'.
 
 "#]],
     );
+    dir.call(&["export", "-o", "all/"]).fails(
+        2,
+        str![[r#"
+error: no run is named and no filter given
+hint: name runs, or say which: `--filter 'status = "completed"'`
+hint: all runs: `--filter 'id is not null'`
+
+"#]],
+    );
     for wrong in [
         &["frobnicate"][..],
         &["compare"],
