@@ -309,5 +309,10 @@ fn this_run() -> Result<RunId, Failure> {
         return Err(Failure::new(format!("{THIS} names no run: {RUN_VARIABLE} is not set"))
             .hint("`tracker run -- CMD` sets it for CMD; in a script: `export TRACKER_RUN_ID=$(tracker start)`"));
     }
-    Ok(id.parse::<RunId>()?)
+    id.parse().map_err(|_not_an_id| {
+        Failure::new(format!(
+            "{THIS} names no run: {RUN_VARIABLE} is {id:?}, want the 32 hex digits of an id"
+        ))
+        .hint("`tracker run` and `tracker start` tell it; other commands also take a name")
+    })
 }
