@@ -136,7 +136,9 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
             Some(reader) => reader,
             none => none.insert(ctx.reader()?),
         };
-        let found = Ctx::find_run(reader, name).map_err(|failure| no_run_no_file(name, failure));
+        let found = ctx
+            .find_run(reader, name)
+            .map_err(|failure| no_run_no_file(name, failure));
         runs.push(reader.run(found?)?);
     }
     // Records alone need no store; of a run that still goes on they cannot tell how long.
@@ -266,7 +268,7 @@ fn differ<T: PartialEq>(runs: &[Run], of: impl Fn(&Run) -> T) -> bool {
 
 /// Fields below each other, a column a run.
 fn columns(runs: &[Run], fields: &[RunColumn], best: Option<Best>, now_us: i64) -> Table {
-    let mut heads = vec![Column::new("field", "").elastic(12)];
+    let mut heads = vec![Column::new("field", "").elastic_names(12)];
     for (at, run) in runs.iter().enumerate() {
         let mark = if best.is_some_and(|best| best.run == at) {
             " *"
@@ -440,6 +442,32 @@ min loss  0.5        0.25
         assert_eq!(same_params(&runs).as_deref(), Some("seed=1"));
         let (text, _) = rows(&runs, &fields, Some(Best { run: 1 }), 0).render(None, false);
         assert!(text.contains("\n00000002  run-2 *  completed"), "{text}");
+    }
+
+    #[test]
+    fn on_a_narrow_screen_fields_stay_apart_and_numbers_keep_their_size() {
+        let mut runs = [
+            run(1, 1e-7, &[2_164_472_832.0]),
+            run(2, 0.1, &[782_094_336.0]),
+        ];
+        for run in &mut runs {
+            let loss = run.metrics.remove("loss").unwrap();
+            for name in ["memory/allocated", "memory/reserved"] {
+                run.metrics.insert(name.to_owned(), loss);
+            }
+        }
+        let fields = fields(&runs, &args(At::Last), false);
+        let (text, _) = columns(&runs, &fields, None, 0).render(Some(32), false);
+        let want = "              \
+              00000001  00000002
+name          run-1     run-2
+status        complet…  complet…
+took          -         -
+param lr      1e-7      0.1
+last …ocated  2.1645e9  7.8209e8
+last …served  2.1645e9  7.8209e8
+";
+        assert_eq!(text, want);
     }
 
     #[test]

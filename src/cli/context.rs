@@ -15,6 +15,7 @@ use tracker::Store;
 use tracker::model::RunId;
 use tracker::store::FoldReport;
 
+use super::arguments::Direction;
 use super::fail::Failure;
 use super::fail::has_journal;
 use super::print::Bar;
@@ -178,11 +179,13 @@ impl Ctx {
     }
 
     /// Finds the run that the user names.
-    pub(crate) fn find_run(reader: &Reader, text: &str) -> Result<RunId, Failure> {
+    pub(crate) fn find_run(&self, reader: &Reader, text: &str) -> Result<RunId, Failure> {
         if text == THIS {
             return this_run();
         }
-        Ok(reader.find_run(text)?)
+        let found = reader.find_run(text)?;
+        self.note_of_largest(text);
+        Ok(found)
     }
 
     /// Finds the run that the user names, without a snapshot where the whole id is given.
@@ -192,7 +195,20 @@ impl Ctx {
         }
         match text.parse() {
             Ok(id) => Ok(id),
-            Err(_) => Ok(self.store()?.reader()?.find_run(text)?),
+            Err(_) => self.find_run(&self.store()?.reader()?, text),
+        }
+    }
+
+    /// Tells of a run asked for as the best that is the worst, as its metric is called: scripts
+    /// rely on the largest value, whatever the name.
+    fn note_of_largest(&self, text: &str) {
+        if let Some(metric) = text.strip_prefix("@best:")
+            && !metric.starts_with('-')
+            && Direction::guess(metric) == Direction::Min
+        {
+            self.messages().note(format!(
+                "{text} is the run with the largest {metric}; @best:-{metric} has the smallest"
+            ));
         }
     }
 
@@ -293,5 +309,10 @@ fn this_run() -> Result<RunId, Failure> {
         return Err(Failure::new(format!("{THIS} names no run: {RUN_VARIABLE} is not set"))
             .hint("`tracker run -- CMD` sets it for CMD; in a script: `export TRACKER_RUN_ID=$(tracker start)`"));
     }
-    Ok(id.parse::<RunId>()?)
+    id.parse().map_err(|_not_an_id| {
+        Failure::new(format!(
+            "{THIS} names no run: {RUN_VARIABLE} is {id:?}, want the 32 hex digits of an id"
+        ))
+        .hint("`tracker run` and `tracker start` tell it; other commands also take a name")
+    })
 }

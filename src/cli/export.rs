@@ -37,7 +37,7 @@ Examples:
   tracker export --filter 'experiment = \"mnist\"' --format csv > mnist.csv")]
 pub(crate) struct ExportArgs {
     /// Runs: ids, prefixes, names, @last, @best:METRIC, @this
-    #[arg(value_name = "RUN", required_unless_present = "filter")]
+    #[arg(value_name = "RUN")]
     runs: Vec<String>,
 
     /// Runs that this filter lets through
@@ -51,6 +51,11 @@ pub(crate) struct ExportArgs {
 
 pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
     let format = format(ctx, args)?;
+    if args.runs.is_empty() && args.filter.is_none() {
+        return Err(Failure::usage("no run is named and no filter given")
+            .hint("name runs, or say which: `--filter 'status = \"completed\"'`")
+            .hint("all runs: `--filter 'id is not null'`"));
+    }
     let reader = ctx.reader()?;
     let mut runs = Vec::new();
     if let Some(filter) = &args.filter {
@@ -62,7 +67,7 @@ pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
         runs.extend(found.iter().map(|run| run.id));
     }
     for name in &args.runs {
-        runs.push(Ctx::find_run(&reader, name)?);
+        runs.push(ctx.find_run(&reader, name)?);
     }
     match &args.output {
         None => ctx

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tracker::model::ParamValue;
 use tracker::model::Run;
 use tracker::model::Status;
 use tracker::model::Summary;
@@ -216,7 +217,12 @@ fn attribute_cell(attribute: Attribute, run: &Run, now_us: i64) -> Option<Cell> 
 /// A param is shown as it was typed: rounding would hide what differs between two runs.
 fn param_cell(run: &Run, name: &str) -> Option<Cell> {
     let value = run.params.get(name)?;
-    Some(Cell::new(&value.to_string(), value.to_json()))
+    let (shown, json) = (value.to_string(), value.to_json());
+    Some(match value {
+        ParamValue::Int(int) => Cell::number(&shown, json, *int as f64),
+        ParamValue::Float(float) => Cell::number(&shown, json, *float),
+        ParamValue::Bool(_) | ParamValue::Text(_) | ParamValue::List(_) => Cell::new(&shown, json),
+    })
 }
 
 fn tag_cell(run: &Run, name: &str) -> Option<Cell> {

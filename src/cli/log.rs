@@ -3,6 +3,7 @@
 use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::IsTerminal;
 use std::io::Read;
 
 use memchr::memchr;
@@ -16,6 +17,7 @@ use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::print::number;
+use super::run;
 use tracker::import::line::LogLine;
 use tracker::import::line::parse_into;
 use tracker::model::parse_time;
@@ -39,7 +41,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// seconds since 1970 (or milli-, micro- or nanoseconds, told by their size), without it now. A
 /// line is logged as soon as it is read. At a line that cannot be understood the command fails and
 /// names it, and whoever writes the stream meets a closed pipe; the lines before it are kept. With
-/// --skip-bad it goes on and fails at the end.
+/// --skip-bad it goes on and fails at the end. Ctrl-C is for who writes the stream: what that still
+/// writes is logged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 logged, 1 failed, 2 called wrongly
@@ -136,6 +139,9 @@ fn next_step(ctx: &Ctx, run: &str, values: &[(&str, f64)]) -> Result<i64, Failur
 }
 
 fn stream(ctx: &Ctx, args: &LogArgs) -> Outcome {
+    if !io::stdin().is_terminal() {
+        run::outlive_interrupts()?;
+    }
     let input = BufReader::with_capacity(READ_BYTES, io::stdin().lock());
     let writer = ctx.store()?.join_run(ctx.run_id(&args.run)?)?;
     let mut skipped = 0_u64;

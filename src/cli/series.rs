@@ -94,7 +94,7 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
     };
     let mut all = Vec::new();
     for name in std::iter::once(&args.run).chain(&args.with) {
-        let run = reader.run(Ctx::find_run(&reader, name)?)?;
+        let run = reader.run(ctx.find_run(&reader, name)?)?;
         for metric in &args.metrics {
             // A run beside the first may lack one of the metrics.
             if !all.is_empty() && args.with.contains(name) && !run.metrics.contains_key(metric) {

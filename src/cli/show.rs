@@ -40,7 +40,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
     match ctx.out.format() {
         Format::Table => screen(ctx, &reader, &run)?,
         Format::Md => markdown(ctx, &reader, &run)?,
@@ -223,7 +223,7 @@ fn params(run: &Run) -> Table {
 fn metrics(run: &Run) -> Table {
     let number = |key: &str, title: &str| Column::new(key, title).right();
     let mut table = Table::new(vec![
-        Column::new("metric", "NAME").elastic(12),
+        Column::new("metric", "NAME").elastic_names(12),
         number("last", "LAST"),
         number("last_step", "AT STEP"),
         number("min", "MIN"),
@@ -270,7 +270,7 @@ fn tags(run: &Run) -> Table {
 /// The artifacts of a run, for `artifact ls` too.
 pub(crate) fn artifacts(run: &Run) -> Table {
     let mut table = Table::new(vec![
-        Column::new("path", "PATH").elastic(20),
+        Column::new("path", "PATH").elastic_names(20),
         Column::new("bytes", "SIZE").right(),
         Column::new("hash", "HASH").optional(),
         Column::new("media_type", "TYPE").optional(),

@@ -181,7 +181,8 @@ impl ParamValue {
     /// Reads a value as people type it on a command line.
     ///
     /// `true`, `false`, whole and real numbers (`nan`, `inf` too) and `[…]` in JSON are what they
-    /// look like; all else, also what stands in double quotes, is text.
+    /// look like; all else, also what stands in double quotes, is text. So is a whole number that
+    /// neither type can hold: a seed of 64 bits would become another.
     pub fn parse(text: &str) -> Self {
         match text {
             "true" | "True" => return Self::Bool(true),
@@ -195,7 +196,7 @@ impl ParamValue {
                 return Self::Int(int);
             }
             if let Ok(float) = text.parse::<f64>() {
-                return Self::Float(float);
+                return Self::whole_or_text(text, float);
             }
         }
         if text.starts_with(['[', '"'])
@@ -216,7 +217,7 @@ impl ParamValue {
             Value::Bool(bool) => Self::Bool(*bool),
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(int), _) => Self::Int(int),
-                (None, Some(float)) => Self::Float(float),
+                (None, Some(float)) => Self::whole_or_text(&number.to_string(), float),
                 (None, None) => Self::Text(number.to_string()),
             },
             Value::String(text) => match text.as_str() {
@@ -228,6 +229,16 @@ impl ParamValue {
             Value::Array(items) => Self::List(items.iter().map(Self::from_json).collect()),
             Value::Object(_) => Self::Text(value.to_string()),
         }
+    }
+
+    /// Takes a number that is no `i64`: as it is written if it is whole and `float` is not that.
+    fn whole_or_text(written: &str, float: f64) -> Self {
+        let digits = written.trim_start_matches(['+', '-', '0']);
+        let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+        if is_whole && format!("{:.0}", float.abs()) != digits {
+            return Self::Text(written.to_owned());
+        }
+        Self::Float(float)
     }
 
     /// Turns the value into JSON; non-finite numbers become `"NaN"`, `"Infinity"`, `"-Infinity"`.
@@ -301,6 +312,19 @@ mod tests {
                 "9223372036854775808",
                 ParamValue::Float(9_223_372_036_854_775_808.0),
             ),
+            (
+                "18446744073709551615",
+                ParamValue::Text("18446744073709551615".into()),
+            ),
+            (
+                "[-9223372036854775809]",
+                ParamValue::List(vec![ParamValue::Float(-9_223_372_036_854_775_808.0)]),
+            ),
+            (
+                "[18446744073709551615]",
+                ParamValue::List(vec![ParamValue::Text("18446744073709551615".into())]),
+            ),
+            ("1e30", ParamValue::Float(1e30)),
             ("resnet", ParamValue::Text("resnet".into())),
             ("\"3\"", ParamValue::Text("3".into())),
             ("", ParamValue::Text(String::new())),

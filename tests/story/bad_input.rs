@@ -70,6 +70,16 @@ hint: `tracker run -- CMD` sets it for CMD; in a script: `export TRACKER_RUN_ID=
 
 "#]],
     );
+    dir.call(&["tag", "@this", "a=b"])
+        .env("TRACKER_RUN_ID", "single")
+        .fails(
+            1,
+            str![[r#"
+error: @this names no run: TRACKER_RUN_ID is "single", want the 32 hex digits of an id
+hint: `tracker run` and `tracker start` tell it; other commands also take a name
+
+"#]],
+        );
     // Every prefix of an id that only one run has is its name.
     let runs = dir.json(&["ls"]);
     let ids: Vec<&str> = runs
@@ -204,6 +214,15 @@ For more information, try '--help'.
 error: invalid value 'x=low' for '<K=V|->...': the value is no number: "low"; text belongs in a param or a tag
 
 For more information, try '--help'.
+
+"#]],
+    );
+    dir.call(&["export", "-o", "all/"]).fails(
+        2,
+        str![[r#"
+error: no run is named and no filter given
+hint: name runs, or say which: `--filter 'status = "completed"'`
+hint: all runs: `--filter 'id is not null'`
 
 "#]],
     );

@@ -1,12 +1,14 @@
 //! `tracker run`: any program as a run, whose fate becomes the fate of the run.
 
 use std::io::Read;
+use std::io::Write;
 use std::process::Child;
 
 use serde_json::json;
 use snapbox::str;
 
 use crate::harness::Dir;
+use crate::harness::wait_until;
 
 #[test]
 fn what_the_program_logs_joins_its_run_and_its_exit_status_comes_back() {
@@ -133,6 +135,22 @@ fn a_signal_reaches_the_program_and_the_run_has_failed() {
         );
     }
     assert!(dir.path("cleaned").exists());
+}
+
+#[test]
+fn what_a_script_logs_when_it_is_interrupted_is_kept() {
+    let dir = Dir::new();
+    let id = dir.start(&[]);
+    let mut stream = dir.call(&["log", &id, "-"]).spawn();
+    let mut pipe = stream.stdin.take().unwrap();
+    pipe.write_all(b"{\"loss\": 0.5}\n").unwrap();
+    wait_until("it logs", || dir.run(&id)["metrics"]["loss"].is_object());
+    // A terminal sends it to the script and to its reader; the script has a last word.
+    dir.shell(&format!("kill -INT {}", stream.id())).ok();
+    pipe.write_all(b"{\"loss\": 0.25}\n").unwrap();
+    drop(pipe);
+    assert_eq!(stream.wait().unwrap().code(), Some(0));
+    assert_eq!(dir.series(&id, "loss"), [(0, 0.5), (1, 0.25)]);
 }
 
 #[test]

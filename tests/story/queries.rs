@@ -331,6 +331,35 @@ error: no run and no file "new.yaml"
 }
 
 #[test]
+fn a_seed_of_64_bits_stays_what_it_was() {
+    let dir = Dir::new();
+    let record = r#"{"run_id": "imported", "parameters": {"seed": 18446744073709551615}}"#;
+    dir.write("record.json", record);
+    dir.ok(&["import", "record.json"]);
+    dir.start(&["--name", "typed", "--param", "seed=18446744073709551615"]);
+    dir.start(&["--name", "other", "--param", "seed=18446744073709551614"]);
+    for name in ["imported", "typed"] {
+        assert_eq!(dir.run(name)["params"]["seed"], "18446744073709551615");
+    }
+    let found = dir.json(&["query", "seed = '18446744073709551615'"]);
+    assert_eq!(found.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn who_asks_for_the_best_loss_and_gets_the_largest_is_told() {
+    let dir = runs();
+    let said = |run: &str| dir.call(&["show", run]).said().1;
+    assert_eq!(
+        said("@best:loss"),
+        "note: @best:loss is the run with the largest loss; @best:-loss has the smallest\n"
+    );
+    assert_eq!(said("@best:-loss") + &said("@best:val/acc"), "");
+    // A command that writes tells, too.
+    let (_, said) = dir.call(&["tag", "@best:loss", "stage=worst"]).said();
+    assert!(said.starts_with("note: @best:loss is"), "{said}");
+}
+
+#[test]
 fn names_of_others_cannot_speak_to_the_terminal() {
     let dir = Dir::new();
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}x";

@@ -52,7 +52,7 @@ pub(super) struct GetArgs {
 
 pub(super) fn run(ctx: &Ctx, args: &GetArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
     let mut wanted: BTreeMap<&str, &ArtifactRef> = BTreeMap::new();
     for name in &args.names {
         let found = select(&run, name);

@@ -112,7 +112,7 @@ fn add(ctx: &Ctx, args: &AddArgs) -> Outcome {
 
 fn ls(ctx: &Ctx, args: &LsArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(Ctx::find_run(&reader, &args.run)?)?;
+    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
     let table = show::artifacts(&run);
     if table.is_empty() && matches!(ctx.out.format(), Format::Table | Format::Md) {
         ctx.messages().note("the run has no artifacts");

@@ -42,7 +42,7 @@ type Uses<'a> = BTreeMap<BlobId, Vec<(&'a Run, &'a ArtifactRef)>>;
 pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
     let reader = ctx.reader()?;
     let runs = match &args.run {
-        Some(run) => vec![reader.run(Ctx::find_run(&reader, run)?)?],
+        Some(run) => vec![reader.run(ctx.find_run(&reader, run)?)?],
         None => reader.runs(&Query::default())?,
     };
     let mut uses = Uses::new();

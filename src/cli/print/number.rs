@@ -25,6 +25,36 @@ pub(crate) fn compact(value: f64) -> String {
     without_zeros(&format!("{value:.decimals$}")).to_owned()
 }
 
+/// Writes a value with as many significant digits as find room; with one where none does.
+pub(crate) fn within(value: f64, width: usize) -> String {
+    let shown = compact(value);
+    if !value.is_finite() || shown.len() <= width {
+        return shown;
+    }
+    let mut text = shown;
+    for decimals in (0..16_usize).rev() {
+        let scientific = format!("{value:.decimals$e}");
+        let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+        let exponent: i32 = exponent.parse().unwrap_or(0);
+        let short = format!("{}e{exponent}", without_zeros(digits));
+        // Plain where it is one: 0.069303 rather than 6.9303e-2.
+        let after_point = i32::try_from(decimals).unwrap_or(0) - exponent;
+        let plain = match usize::try_from(after_point) {
+            Ok(decimals) if exponent >= -4 => {
+                without_zeros(&format!("{value:.decimals$}")).to_owned()
+            }
+            _ => short.clone(),
+        };
+        for written in [plain, short] {
+            if written.len() <= width {
+                return written;
+            }
+            text = written;
+        }
+    }
+    text
+}
+
 fn without_zeros(digits: &str) -> &str {
     if digits.contains('.') {
         digits.trim_end_matches('0').trim_end_matches('.')
@@ -132,6 +162,23 @@ pub(crate) fn age(time_us: i64, now_us: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_without_room_is_rounded_and_keeps_its_size() {
+        for (value, width, want) in [
+            (0.069_303_1, 9, "0.0693031"),
+            (0.069_303_1, 8, "0.069303"),
+            (4.223_59e-5, 8, "4.224e-5"),
+            (-1.775_35e305, 8, "-1.8e305"),
+            (35_505_844_224.0, 8, "3.551e10"),
+            (0.000_316_227_766, 10, "3.16228e-4"),
+            (-0.000_693, 6, "-7e-4"),
+            (1e-300, 2, "1e-300"),
+            (f64::NEG_INFINITY, 2, "-inf"),
+        ] {
+            assert_eq!(within(value, width), want);
+        }
+    }
 
     #[test]
     fn values_keep_six_digits_and_drop_what_says_nothing() {

@@ -3,8 +3,9 @@
 //! A cell keeps both what is shown (rounded, escaped, perhaps elided) and the value itself, which
 //! the machine formats write in full. On a terminal the table is as wide as the screen at most:
 //! long texts and titles shrink first, then optional columns go from the right, and the caller
-//! says which.
+//! says which. A number is rounded where a text is cut: without its exponent it would be another.
 
+use std::borrow::Cow;
 use std::io;
 use std::io::Write;
 
@@ -32,9 +33,17 @@ pub(crate) struct Column {
     title: String,
     right: bool,
     bold: bool,
-    /// Narrowest useful width of a text that may be cut; none is never cut.
-    width_min: Option<usize>,
+    cut: Cut,
     optional: bool,
+}
+
+/// How the texts of a column are cut, and the narrowest useful width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Never,
+    End(usize),
+    /// As names are, which stay apart.
+    Middle(usize),
 }
 
 impl Column {
@@ -44,7 +53,7 @@ impl Column {
             title: escape(title).into_owned(),
             right: false,
             bold: true,
-            width_min: None,
+            cut: Cut::Never,
             optional: false,
         }
     }
@@ -57,7 +66,13 @@ impl Column {
 
     /// Lets the text be cut, down to `width_min`, where the screen is narrow.
     pub(crate) fn elastic(mut self, width_min: usize) -> Self {
-        self.width_min = Some(width_min);
+        self.cut = Cut::End(width_min);
+        self
+    }
+
+    /// Lets names be cut in the middle, down to `width_min`, and no more than leaves them apart.
+    pub(crate) fn elastic_names(mut self, width_min: usize) -> Self {
+        self.cut = Cut::Middle(width_min);
         self
     }
 
@@ -85,6 +100,8 @@ pub(crate) enum Look {
 pub(crate) struct Cell {
     shown: String,
     value: Value,
+    /// A number to be rounded where what is shown finds no room.
+    number: Option<f64>,
     look: Look,
 }
 
@@ -94,7 +111,16 @@ impl Cell {
         Self {
             shown: escape(shown).into_owned(),
             value: value.into(),
+            number: None,
             look: Look::Plain,
+        }
+    }
+
+    /// A cell that shows a number, which is rounded further where it finds no room.
+    pub(crate) fn number(shown: &str, value: impl Into<Value>, number: f64) -> Self {
+        Self {
+            number: Some(number),
+            ..Self::new(shown, value)
         }
     }
 
@@ -120,9 +146,10 @@ impl Cell {
 
     /// A value of a metric: six digits for people, all for programs.
     pub(crate) fn float(value: f64) -> Self {
-        Self::new(
+        Self::number(
             &number::compact(value),
             ParamValue::Float(value).to_json(), // non-finite numbers as the three strings
+            value,
         )
     }
 
@@ -133,6 +160,16 @@ impl Cell {
     pub(crate) fn look(mut self, look: Look) -> Self {
         self.look = look;
         self
+    }
+
+    /// Returns what is shown in so many columns of the screen; a text may still be too wide.
+    fn shown_within(&self, width: Option<usize>) -> Cow<'_, str> {
+        match (self.number, width) {
+            (Some(number), Some(width)) if self.shown.width() > width => {
+                number::within(number, width).into()
+            }
+            _ => self.shown.as_str().into(),
+        }
     }
 
     /// Puts a mark behind what is shown; the value stays.
@@ -174,7 +211,7 @@ impl Table {
         let titles = Titles::new(self.columns.iter().map(|column| column.title.as_str()));
         let widths = fit(&self.columns, &titles, &contents, width);
         let titles = titles.cut(&widths);
-        let mut table = self.laid_out(&titles, colour);
+        let mut table = self.laid_out(&titles, &widths, colour);
         let mut hidden = Vec::new();
         let last = widths.iter().rposition(Option::is_some);
         for (at, (column, width)) in self.columns.iter().zip(&widths).enumerate() {
@@ -200,16 +237,33 @@ impl Table {
         (text, hidden)
     }
 
-    /// Width of the widest cell of each column.
-    fn content_widths(&self) -> Vec<usize> {
-        let width = |cell: Option<&Cell>| cell.map_or(0, |cell| cell.shown.width());
-        (0..self.columns.len())
-            .map(|at| self.rows.iter().map(|row| width(row.get(at))).max())
-            .map(Option::unwrap_or_default)
-            .collect()
+    /// Widths of the cells of each column.
+    fn content_widths(&self) -> Vec<Contents> {
+        let widths = |(at, column): (usize, &Column)| {
+            let widest = self.shown(at).map(UnicodeWidthStr::width).max();
+            Contents {
+                widest: widest.unwrap_or(0),
+                apart: match column.cut {
+                    Cut::Middle(_) => Titles::new(self.shown(at)).least_width(),
+                    Cut::Never | Cut::End(_) => 0,
+                },
+            }
+        };
+        self.columns.iter().enumerate().map(widths).collect()
     }
 
-    fn laid_out(&self, titles: &[String], colour: bool) -> comfy_table::Table {
+    /// What the cells of a column show.
+    fn shown(&self, at: usize) -> impl Iterator<Item = &str> {
+        let cells = self.rows.iter().filter_map(move |row| row.get(at));
+        cells.map(|cell| cell.shown.as_str())
+    }
+
+    fn laid_out(
+        &self,
+        titles: &[String],
+        widths: &[Option<usize>],
+        colour: bool,
+    ) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         table
             .load_style(comfy_table::presets::NOTHING)
@@ -238,9 +292,21 @@ impl Table {
         let mut header = comfy_table::Row::from(titles.collect::<Vec<_>>());
         header.max_height(1);
         table.set_header(header);
-        for cells in &self.rows {
-            let cells = cells.iter().zip(&self.columns).map(|(cell, column)| {
-                let laid = comfy_table::Cell::new(&cell.shown).set_alignment(align(column));
+        let names = |(at, (column, width)): (usize, (&Column, &Option<usize>))| match column.cut {
+            Cut::Middle(_) => Titles::new(self.shown(at)).cut(&vec![*width; self.rows.len()]),
+            Cut::Never | Cut::End(_) => Vec::new(),
+        };
+        let columns = self.columns.iter().zip(widths);
+        let names: Vec<Vec<String>> = columns.enumerate().map(names).collect();
+        for (row, cells) in self.rows.iter().enumerate() {
+            let columns = self.columns.iter().zip(widths).zip(&names);
+            let cells = cells.iter().zip(columns);
+            let cells = cells.map(|(cell, ((column, width), names))| {
+                let shown = match names.get(row) {
+                    Some(name) => name.into(),
+                    None => cell.shown_within(*width),
+                };
+                let laid = comfy_table::Cell::new(shown).set_alignment(align(column));
                 if colour {
                     styled(laid, cell.look)
                 } else {
@@ -336,30 +402,36 @@ fn markdown(text: &str) -> String {
     safe
 }
 
+/// How wide the cells of a column are, without its title.
+struct Contents {
+    widest: usize,
+    /// Narrowest width at which names are told apart; 0 if they need not be.
+    apart: usize,
+}
+
 /// Decides how wide each column is; none leaves it out.
 ///
 /// What cannot be cut or left out keeps its width, even past the edge of the screen.
-///
-/// - `contents`: width of the widest cell of each column, without its title
 fn fit(
     columns: &[Column],
     titles: &Titles<'_>,
-    contents: &[usize],
+    contents: &[Contents],
     width: Option<usize>,
 ) -> Vec<Option<usize>> {
     let natural: Vec<usize> = columns
         .iter()
         .zip(contents)
-        .map(|(column, content)| column.title.width().max(*content))
+        .map(|(column, content)| column.title.width().max(content.widest))
         .collect();
     let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
     let Some(width) = width else {
         return widths;
     };
     let titles = titles.least_widths();
-    let least = |at: usize| match columns.get(at).and_then(|column| column.width_min) {
-        Some(least) => natural[at].min(least.max(titles[at])),
-        None => contents[at].max(titles[at]),
+    let least = |at: usize| match columns[at].cut {
+        Cut::End(least) => natural[at].min(least.max(titles[at])),
+        Cut::Middle(least) => natural[at].min(least.max(titles[at]).max(contents[at].apart)),
+        Cut::Never => contents[at].widest.max(titles[at]),
     };
     let least_total = |widths: &[Option<usize>]| {
         let kept = (0..widths.len()).filter(|at| widths[*at].is_some());
@@ -460,6 +532,28 @@ ID        train/encoder/layer.11/loss  train/dec…r.11/loss  valid…curacy
 "
         );
         assert!(hidden.is_empty());
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_names_stay_apart_where_texts_are_cut() {
+        let mut table = Table::new(vec![
+            Column::new("field", "").elastic_names(12),
+            Column::new("a", "A").elastic(8),
+        ]);
+        for (name, cell) in [
+            ("last train/encoder/loss", Cell::float(4.22359e-5)),
+            ("last train/decoder/loss", Cell::float(35_505_844_224.0)),
+            ("status", Cell::text("completed")),
+        ] {
+            table.push(vec![Cell::text(name), cell]);
+        }
+        let (text, _) = table.render(Some(32), false);
+        let want = format!(
+            "{:24}A\nlast train…ncoder/loss  4.224e-5\nlast train…ecoder/loss  3.551e10\n\
+             status                  complet…\n",
+            ""
+        );
+        assert_eq!(text, want);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Metrics are named as paths, whose beginning and end tell most: `train/…/loss`. Where that would
 //! be the same for two columns, characters go instead of names, and no more than leave them apart.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
@@ -21,10 +24,12 @@ struct Title<'a> {
 impl<'a> Titles<'a> {
     pub(crate) fn new(texts: impl Iterator<Item = &'a str>) -> Self {
         let texts: Vec<&str> = texts.collect();
-        let titles = texts.iter().map(|text| {
-            let ends_tell = !texts
-                .iter()
-                .any(|other| other != text && ends(other) == ends(text));
+        let mut by_ends: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+        for text in &texts {
+            by_ends.entry(ends(text)).or_default().insert(text);
+        }
+        let titles = texts.into_iter().map(|text| {
+            let ends_tell = by_ends.get(&ends(text)).is_none_or(|same| same.len() < 2);
             Title { text, ends_tell }
         });
         Self(titles.collect())
@@ -54,6 +59,20 @@ impl<'a> Titles<'a> {
                 .unwrap_or(whole)
         };
         self.0.iter().map(least).collect()
+    }
+
+    /// Tells how narrow all of them may be to be known from each other.
+    pub(crate) fn least_width(&self) -> usize {
+        let whole = self.0.iter().map(|title| title.text.width()).max();
+        let whole = whole.unwrap_or(0);
+        let texts: BTreeSet<&str> = self.0.iter().map(|title| title.text).collect();
+        let are_clear = |width: &usize| {
+            let cut: BTreeSet<String> = self.0.iter().map(|title| title.cut(*width)).collect();
+            cut.len() == texts.len()
+        };
+        (WIDTH_MIN.min(whole)..whole)
+            .find(are_clear)
+            .unwrap_or(whole)
     }
 }
 

@@ -124,6 +124,15 @@ fn program(command: &[OsString]) -> io::Result<Command> {
     }
 }
 
+/// Lets a Ctrl-C pass by a process that another one feeds.
+///
+/// A terminal sends it to both. Who catches it, to write what is left, must not find its reader
+/// dead; who dies of it closes the pipe, which ends the reader.
+pub(crate) fn outlive_interrupts() -> Result<(), Failure> {
+    signals::outlive_interrupts()
+        .map_err(|error| Failure::new(format!("cannot catch signals: {error}")))
+}
+
 /// Waits for the program and finishes the run as it ended.
 fn follow(mut child: Child, signals: Signals, writer: RunWriter, said: &Said) -> Outcome {
     let waited = signals.pass_on_until_done(&mut child);

@@ -21,6 +21,10 @@ impl Signals {
     }
 }
 
+pub(super) fn outlive_interrupts() -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn killed_by(_status: ExitStatus) -> Option<i32> {
     None
 }

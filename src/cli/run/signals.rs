@@ -17,6 +17,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 
 use rustix::process::Pid;
 use rustix::process::Signal;
@@ -77,6 +78,12 @@ impl Signals {
         // The handlers stay: a late Ctrl-C must not keep the run from being finished.
         status
     }
+}
+
+/// Lets interrupts pass by this process.
+pub(super) fn outlive_interrupts() -> io::Result<()> {
+    let came = Arc::new(AtomicBool::new(false)); // nobody asks
+    signal_hook::flag::register(SIGINT, came).map(drop)
 }
 
 fn wait_without_reaping(pid: Pid) -> io::Result<()> {
