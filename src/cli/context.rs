@@ -13,6 +13,7 @@ use tracker::Reader;
 use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::RunId;
+use tracker::model::Status;
 use tracker::store::FoldReport;
 
 use super::arguments::Direction;
@@ -197,6 +198,13 @@ impl Ctx {
             Ok(id) => Ok(id),
             Err(_) => self.find_run(&self.store()?.reader()?, text),
         }
+    }
+
+    /// Returns the run that this process was started in, if it lives in this store.
+    pub(crate) fn surrounding_run(&self) -> Option<RunId> {
+        let id = std::env::var(RUN_VARIABLE).ok()?.parse().ok()?;
+        let run = self.store().ok()?.reader().ok()?.run(id).ok()?;
+        (run.status == Status::Running).then_some(id)
     }
 
     /// Tells of a run asked for as the best that is the worst, as its metric is called: scripts

@@ -57,6 +57,24 @@ fn what_the_program_logs_joins_its_run_and_its_exit_status_comes_back() {
 }
 
 #[test]
+fn a_run_inside_a_run_is_a_part_of_it() {
+    let dir = Dir::new();
+    let sweep = "
+        tracker run --name trial -- sh -c 'tracker log @this loss=0.5'
+        TRACKER_RUN_ID=$OTHER tracker run --name other -- true";
+    let other = "0190d3a0000070008000000000000001";
+    let call = dir.call(&["run", "-q", "--name", "sweep", "--", "sh", "-c", sweep]);
+    call.env("OTHER", other).ok();
+    let sweep = dir.run("sweep");
+    assert_eq!(dir.run("trial")["parent"], sweep["id"]);
+    assert_eq!(dir.run("trial")["metrics"]["loss"]["last"], 0.5);
+    assert_eq!(
+        (&sweep["parent"], &dir.run("other")["parent"]),
+        (&json!(null), &json!(null))
+    );
+}
+
+#[test]
 fn a_program_that_cannot_be_started_is_a_failed_run() {
     let dir = Dir::new();
     dir.call(&["run", "--", "no-such-program"]).fails(

@@ -37,7 +37,8 @@ const NOT_EXECUTABLE: u8 = 126;
 /// Starts a run, runs the program with its own input and output, and finishes the run with the
 /// program's fate: completed if it exits with 0, else failed. The program finds the store and the
 /// run in `TRACKER_STORE` and `TRACKER_RUN_ID`; what it logs joins this run. Command line, folder,
-/// code and machine are recorded, with secrets masked.
+/// code and machine are recorded, with secrets masked. Inside another program's run it becomes a
+/// part of that, as the trials of a sweep do.
 ///
 /// Signals are passed on to the program, and the run is finished after it.
 #[derive(Debug, clap::Args)]
@@ -65,6 +66,9 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(ctx: &Ctx, args: &RunArgs) -> Outcome {
     let store = ctx.store_or_create()?;
     let mut options = args.new_run.options(ctx)?;
+    if options.parent.is_none() {
+        options.parent = ctx.surrounding_run();
+    }
     options.environment = Some(environment_of(args.command.iter().cloned()));
     // From here on no signal ends this process: a run that was started is finished.
     let mut signals =
