@@ -35,6 +35,7 @@ use crate::index::Finish;
 use crate::index::Index;
 use crate::index::Opened;
 use crate::index::RunNumber;
+use crate::index::Snapshot;
 use crate::index::Steps;
 use crate::journal::Event;
 use crate::journal::Folders;
@@ -71,6 +72,10 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// The tag under which a run says that its logging was held up.
 pub const SLOWED_TAG: &str = "tracker.slowed";
 
+/// What is said of a segment that the index has and the journal has not.
+pub(crate) const GONE: &str = "it is gone from the journal";
+/// How often an index that is busy is asked again.
+const INDEX_TRIES: usize = 40;
 /// One transaction takes about so many bytes of sealed files.
 const BATCH_BYTES: u64 = 64 << 20;
 /// One transaction takes at most so many segments.
@@ -306,6 +311,36 @@ impl<'a> AxisRow<'a> {
     }
 }
 
+/// Opens the index. A reader has no time to wait for a busy machine; who reads all has.
+pub(crate) fn read_patiently(index: &Index) -> Result<Opened> {
+    let mut opened = index.read()?;
+    for _ in 1..INDEX_TRIES {
+        if !matches!(opened, Opened::Busy) {
+            break;
+        }
+        opened = index.read()?;
+    }
+    Ok(opened)
+}
+
+/// Returns the segments that are folded, each with the hash that its file carried.
+pub(crate) fn indexed(snapshot: &Snapshot) -> Result<BTreeMap<SegmentId, [u8; 32]>> {
+    let mut indexed = BTreeMap::new();
+    let ids = snapshot.run_ids()?;
+    for segment in snapshot.segments(0..=u32::MAX)? {
+        let RunNumber(number) = segment.run;
+        if let Some(run) = ids.get(number as usize) {
+            let id = SegmentId {
+                run: *run,
+                writer: segment.writer,
+                seq: segment.seq,
+            };
+            indexed.insert(id, segment.segment.hash);
+        }
+    }
+    Ok(indexed)
+}
+
 /// What is said of a file that could not be taken in: one must not keep all others out.
 fn left(path: &Path, error: Error) -> Result<Damage> {
     match error {
@@ -530,8 +565,17 @@ impl Folder<'_> {
                 if writer.folder(folder)? == Some(modified_ns) {
                     continue;
                 }
+                let ids = match self.folders.list_folder(folder) {
+                    Ok(ids) => ids,
+                    // What is in the others can be folded; it is not seen, and asked for again.
+                    Err(error) => {
+                        let path = self.folders.journal().join(format!("{folder:02x}"));
+                        report.damage.push(left(&path, error)?);
+                        continue;
+                    }
+                };
                 seen.push((folder, modified_ns));
-                for id in self.folders.list_folder(folder)? {
+                for id in ids {
                     match writer.segment(id.run, id.writer, id.seq)? {
                         None => pending.push(id),
                         Some(folded) => self.check_folded(&id, &folded)?,
