@@ -430,27 +430,42 @@ impl Folder<'_> {
             })?;
         }
         rebuild.write(|writer| self.mark_seen(writer, &seen, &report.damage))?;
-        self.keep_what_is_damaged(&report.damage)?;
+        self.keep_what_only_it_has(&pending, &report.damage)?;
         rebuild.finish()?;
         report.complete = true;
         Ok(report)
     }
 
-    /// Refuses to drop an index that still has what damaged segments had.
-    fn keep_what_is_damaged(&self, damage: &[Damage]) -> Result<()> {
-        let Opened::Reader(snapshot) = self.index.read()? else {
-            return Ok(());
+    /// Refuses to drop an index that still has what segments had that are damaged or gone.
+    ///
+    /// - `there`: the segments that are in the journal
+    fn keep_what_only_it_has(&self, there: &[SegmentId], damage: &[Damage]) -> Result<()> {
+        let mut opened = read_patiently(self.index)?;
+        if matches!(opened, Opened::NeedsMending) && self.index.mend().is_ok() {
+            opened = read_patiently(self.index)?;
+        }
+        let snapshot = match opened {
+            Opened::Reader(snapshot) => snapshot,
+            Opened::Busy if !damage.is_empty() => return Err(Error::Locked { what: "the index" }),
+            _ => return Ok(()),
+        };
+        let Ok(indexed) = indexed(&snapshot) else {
+            return Ok(()); // it is damaged itself
         };
         for damage in damage {
             let name = damage.path.file_name().and_then(|name| name.to_str());
             let Some((id, "sealed")) = name.and_then(SegmentId::parse) else {
                 continue;
             };
-            if matches!(snapshot.has_segment(id.run, id.writer, id.seq), Ok(true)) {
+            if indexed.contains_key(&id) {
                 return Err(damage.clone().into());
             }
         }
-        Ok(())
+        let there: BTreeSet<&SegmentId> = there.iter().collect();
+        match indexed.keys().find(|id| !there.contains(id)) {
+            Some(id) => Err(Damage::new(&self.folders.settled(id), 0, "file", GONE).into()),
+            None => Ok(()),
+        }
     }
 
     /// Seals what dead writers left, and sweeps up what they were making.
@@ -578,7 +593,7 @@ impl Folder<'_> {
                 for id in ids {
                     match writer.segment(id.run, id.writer, id.seq)? {
                         None => pending.push(id),
-                        Some(folded) => self.check_folded(&id, &folded)?,
+                        Some(folded) => self.check_folded(&id, &folded, report)?,
                     }
                 }
             }
@@ -602,13 +617,28 @@ impl Folder<'_> {
         Ok(())
     }
 
-    /// A segment that is another file than was folded makes the index untrue.
-    fn check_folded(&self, id: &SegmentId, folded: &index::Segment) -> Result<()> {
-        let is_same = match self.folders.sys.stat(&self.folders.settled(id)) {
+    /// A segment that is another file than was folded makes the index untrue. One that was damaged
+    /// since does not: the index may be all that still has what it held.
+    fn check_folded(
+        &self,
+        id: &SegmentId,
+        folded: &index::Segment,
+        report: &mut FoldReport,
+    ) -> Result<()> {
+        let (path, sys) = (self.folders.settled(id), &self.folders.sys);
+        let is_same = match sys.stat(&path) {
             Ok(stat) => stat.len == folded.bytes,
             Err(_) => true, // gone, or out of reach: nothing better is there
         };
         if is_same {
+            return Ok(());
+        }
+        let verified = sys
+            .open(&path, Open::Read)
+            .and_then(|file| Sealed::open(file.into(), id))
+            .and_then(|sealed| sealed.verify());
+        if let Err(error) = verified {
+            report.damage.push(left(&path, error)?);
             return Ok(());
         }
         let why = format!("segment {} was folded from another file", id.stem());
