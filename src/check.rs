@@ -549,6 +549,7 @@ fn compare(
     let mut indexed = indexed(snapshot)?;
     let ids = snapshot.run_ids()?;
     let mut runs: BTreeMap<RunId, Vec<SegmentId>> = BTreeMap::new();
+    let mut not_there = Vec::new();
     for (id, hash) in sealed {
         match indexed.remove(id) {
             Some(known) if known == *hash => runs.entry(id.run).or_default().push(*id),
@@ -556,7 +557,17 @@ fn compare(
                 let why = format!("segment {} was folded from other bytes", id.stem());
                 report.index.push(why);
             }
-            None => {} // a reader finds it, and the next fold takes it in
+            None => not_there.push(id), // a reader finds it, and the next fold takes it in
+        }
+    }
+    // Unless both pass over its folder, as one that has not changed since it was folded.
+    let seen = snapshot.folders()?;
+    for (number, modified_ns) in folders.list_folders()? {
+        let is_in = |id: &&&SegmentId| id.run.folder() == format!("{number:02x}");
+        if seen.get(&number) == Some(&modified_ns) {
+            let passed_over = not_there.iter().filter(is_in);
+            let why = |id: &&SegmentId| format!("segment {} was passed over", id.stem());
+            report.index.extend(passed_over.map(why));
         }
     }
     for id in indexed.keys().filter(|id| !damaged.contains(id)) {
