@@ -11,18 +11,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::blob::Blobs;
+use crate::blob::Listing;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fold::ChunkRow;
 use crate::fold::Folder;
+use crate::fold::GONE;
 use crate::fold::MemoryRun;
 use crate::fold::Progress;
 use crate::fold::Regained;
 use crate::fold::SLOWED_TAG;
 use crate::fold::fold_segment;
+use crate::fold::indexed;
+use crate::fold::read_patiently;
 use crate::fold::regain;
-use crate::index::Index;
 use crate::index::Opened;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
@@ -45,9 +48,6 @@ use crate::query::Reader;
 use crate::sys::File;
 use crate::sys::Open;
 use crate::sys::Stat;
-
-/// How often an index that is busy is asked again.
-const INDEX_TRIES: usize = 40;
 
 /// What kind of thing is out of reach because of a damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -314,10 +314,20 @@ pub(crate) fn check(
         }
     }
     for (number, _) in folders.list_folders()? {
-        let ids = folders.list_folder(number)?;
-        files.extend(ids.into_iter().map(|id| (id, folders.settled(&id))));
+        match folders.list_folder(number) {
+            Ok(ids) => files.extend(ids.into_iter().map(|id| (id, folders.settled(&id)))),
+            Err(error) => {
+                let folder = folders.journal().join(format!("{number:02x}"));
+                let damage = damage_of(&folder, error);
+                report.damage.push(Fault::of_folder(damage));
+            }
+        }
     }
-    let listing = blobs.list()?;
+    let listing = blobs.list().unwrap_or_else(|error| {
+        let damage = damage_of(blobs.folder(), error);
+        report.damage.push(Fault::of_folder(damage));
+        Listing::default()
+    });
     report
         .strays
         .extend(listing.temporary.into_iter().map(|(path, _)| path));
@@ -342,11 +352,11 @@ pub(crate) fn check(
         let before = walk.report.damage.len();
         match folders.sys.open(&path, Open::Read) {
             Err(error) if error.is_missing() => {} // sealed or moved meanwhile
-            Err(error) => walk.lose(folder, &id, vec![Loss::of_file(&path, error)])?,
+            Err(error) => walk.lose(folder, &id, vec![Loss::of_file(&path, error)]),
             Ok(file) if path.extension().is_some_and(|ending| ending == "seg") => {
-                walk.rows(folder, &id, &*file)?;
+                walk.rows(folder, &id, &*file);
             }
-            Ok(file) => sealed.extend(walk.sealed(folder, &id, &file.into())?),
+            Ok(file) => sealed.extend(walk.sealed(folder, &id, &file.into())),
         }
         if walk.report.damage.len() > before {
             damaged.insert(id);
@@ -366,15 +376,21 @@ pub(crate) fn check(
         walk.report.blobs += 1;
         walk.advance(listed.stat.len);
     }
-    // What records name and nothing is there for.
+    // What records name and was not listed.
     for (blob, owners) in std::mem::take(&mut walk.named) {
-        let damage = Damage::new(&blobs.path(blob), 0, "blob", "it is missing");
+        let damage = match blobs.verify(blob) {
+            Ok(_) => continue, // its folder, or one before it, could not be
+            Err(Error::NotFound { .. }) => {
+                Damage::new(&blobs.path(blob), 0, "blob", "it is missing")
+            }
+            Err(error) => damage_of(&blobs.path(blob), error),
+        };
         let fault = Fault::of_blob(damage, owners.into_iter());
         walk.report.damage.push(fault);
     }
     drop(walk.index.take());
     let mut report = walk.report;
-    report.index = compare_index(folder, &sealed, &damaged)?;
+    compare_index(folder, &sealed, &damaged, &mut report)?;
     Ok(report)
 }
 
@@ -395,13 +411,14 @@ impl Walk<'_> {
     }
 
     /// Reports what a segment has lost.
-    fn lose(&mut self, folder: &Folder<'_>, id: &SegmentId, losses: Vec<Loss>) -> Result<()> {
+    fn lose(&mut self, folder: &Folder<'_>, id: &SegmentId, losses: Vec<Loss>) {
         if losses.is_empty() {
-            return Ok(());
+            return;
         }
         let index = match self.index.take() {
             Some(opened) => opened,
-            None => read_patiently(folder.index)?,
+            // Why it cannot be read is said where it is compared.
+            None => read_patiently(folder.index).unwrap_or(Opened::Missing),
         };
         let regained = match &index {
             // One that is damaged itself is spoken of where it is compared.
@@ -416,7 +433,6 @@ impl Walk<'_> {
             }
             self.report.damage.push(fault);
         }
-        Ok(())
     }
 
     fn take_events<'e>(&mut self, run: RunId, events: impl Iterator<Item = &'e Event>) {
@@ -428,18 +444,18 @@ impl Walk<'_> {
         }
     }
 
-    fn rows(&mut self, folder: &Folder<'_>, id: &SegmentId, file: &dyn File) -> Result<()> {
-        self.remains(folder, id, Remains::of_rows(file, id, &*folder.folders.sys))
+    fn rows(&mut self, folder: &Folder<'_>, id: &SegmentId, file: &dyn File) {
+        self.remains(folder, id, Remains::of_rows(file, id, &*folder.folders.sys));
     }
 
     /// Counts what is left of a segment and reports what is not.
-    fn remains(&mut self, folder: &Folder<'_>, id: &SegmentId, remains: Remains) -> Result<()> {
+    fn remains(&mut self, folder: &Folder<'_>, id: &SegmentId, remains: Remains) {
         let Remains { rows, losses } = remains;
         self.report.segments += 1;
         self.report.points += rows.point_count();
         self.report.unknown_records += rows.unknown.len() as u64;
         self.take_events(id.run, rows.events.iter().map(|row| &row.event));
-        self.lose(folder, id, losses)
+        self.lose(folder, id, losses);
     }
 
     fn sealed(
@@ -447,8 +463,8 @@ impl Walk<'_> {
         folder: &Folder<'_>,
         id: &SegmentId,
         file: &Arc<dyn File>,
-    ) -> Result<Option<(SegmentId, [u8; 32])>> {
-        let read = || {
+    ) -> Option<(SegmentId, [u8; 32])> {
+        let read = || -> Result<_> {
             let sealed = Sealed::open(Arc::clone(file), id)?;
             sealed.verify()?;
             let events = sealed.events()?;
@@ -462,7 +478,8 @@ impl Walk<'_> {
                     // The second look found nothing: the disk is not to be trusted all the same.
                     remains.losses.push(Loss::of_file(file.path(), error));
                 }
-                return self.remains(folder, id, remains).map(|()| None);
+                self.remains(folder, id, remains);
+                return None;
             }
         };
         self.report.segments += 1;
@@ -470,38 +487,8 @@ impl Walk<'_> {
         self.report.unknown_records += u64::from(sealed.footer.unknown_count);
         self.take_events(id.run, events.iter().map(|row| &row.event));
         let settled = sealed.path() == folder.folders.settled(id);
-        Ok(settled.then_some((*id, sealed.hash)))
+        settled.then_some((*id, sealed.hash))
     }
-}
-
-/// Opens the index. A reader has no time to wait for a busy machine; who reads all has.
-pub(crate) fn read_patiently(index: &Index) -> Result<Opened> {
-    let mut opened = index.read()?;
-    for _ in 1..INDEX_TRIES {
-        if !matches!(opened, Opened::Busy) {
-            break;
-        }
-        opened = index.read()?;
-    }
-    Ok(opened)
-}
-
-/// Returns the segments that are folded, each with the hash that its file carried.
-pub(crate) fn indexed(snapshot: &Snapshot) -> Result<BTreeMap<SegmentId, [u8; 32]>> {
-    let mut indexed = BTreeMap::new();
-    let ids = snapshot.run_ids()?;
-    for segment in snapshot.segments(0..=u32::MAX)? {
-        let RunNumber(number) = segment.run;
-        if let Some(run) = ids.get(number as usize) {
-            let id = SegmentId {
-                run: *run,
-                writer: segment.writer,
-                seq: segment.seq,
-            };
-            indexed.insert(id, segment.segment.hash);
-        }
-    }
-    Ok(indexed)
 }
 
 /// Tells what of the index is not as the sealed files say.
@@ -511,35 +498,42 @@ fn compare_index(
     folder: &Folder<'_>,
     sealed: &[(SegmentId, [u8; 32])],
     damaged: &BTreeSet<SegmentId>,
-) -> Result<Vec<String>> {
-    let opened = read_patiently(folder.index)?;
-    let snapshot = match opened {
-        Opened::Reader(snapshot) => snapshot,
-        Opened::Missing if sealed.is_empty() => return Ok(Vec::new()),
-        Opened::Missing => return Ok(vec!["there is none".to_owned()]),
-        Opened::NeedsMending => {
-            return Ok(vec!["a process was killed while it wrote it".to_owned()]);
-        }
-        Opened::Busy => return Ok(vec!["it did not answer in time".to_owned()]),
-        Opened::Foreign(why) | Opened::Damaged(why) => return Ok(vec![why]),
+    report: &mut CheckReport,
+) -> Result<()> {
+    let snapshot = match read_patiently(folder.index) {
+        Ok(Opened::Reader(snapshot)) => Ok(snapshot),
+        Ok(Opened::Missing) if sealed.is_empty() => return Ok(()),
+        Ok(Opened::Missing) => Err("there is none".to_owned()),
+        Ok(Opened::NeedsMending) => Err("a process was killed while it wrote it".to_owned()),
+        Ok(Opened::Busy) => Err("it did not answer in time".to_owned()),
+        Ok(Opened::Foreign(why) | Opened::Damaged(why)) => Err(why),
+        // No reason to keep back what was found in the journal.
+        Err(error) => Err(error.to_string()),
     };
-    let mut found = Vec::new();
-    match compare(folder, &snapshot, sealed, damaged, &mut found) {
-        Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
+    let snapshot = match snapshot {
+        Ok(snapshot) => snapshot,
+        Err(why) => {
+            report.index.push(why);
+            return Ok(());
+        }
+    };
+    match compare(folder, &snapshot, sealed, damaged, report) {
+        Err(Error::Corrupt(damage)) => report.index.push(damage.to_string()),
         compared => compared?,
     }
     drop(snapshot);
     // redb checks its own pages only when it is opened to write, under the lock that needs.
-    match folder.try_lock() {
-        Ok(Some(_lock)) => match folder.index.verify() {
-            Err(Error::Corrupt(damage)) => found.push(damage.to_string()),
-            verified => verified?,
-        },
-        Ok(None) => {}
-        Err(error) if error.is_read_only() => {}
-        Err(error) => return Err(error),
+    let verified = match folder.try_lock() {
+        Ok(Some(_lock)) => folder.index.verify(),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    match verified {
+        Err(Error::Corrupt(damage)) => report.index.push(damage.to_string()),
+        Err(error) if !error.is_read_only() => report.index.push(error.to_string()),
+        _ => {}
     }
-    Ok(found)
+    Ok(())
 }
 
 fn compare(
@@ -547,28 +541,55 @@ fn compare(
     snapshot: &Snapshot,
     sealed: &[(SegmentId, [u8; 32])],
     damaged: &BTreeSet<SegmentId>,
-    found: &mut Vec<String>,
+    report: &mut CheckReport,
 ) -> Result<()> {
+    let folders = folder.folders;
     let mut indexed = indexed(snapshot)?;
     let ids = snapshot.run_ids()?;
     let mut runs: BTreeMap<RunId, Vec<SegmentId>> = BTreeMap::new();
+    let mut not_there = Vec::new();
     for (id, hash) in sealed {
         match indexed.remove(id) {
             Some(known) if known == *hash => runs.entry(id.run).or_default().push(*id),
-            Some(_) => found.push(format!("segment {} was folded from other bytes", id.stem())),
-            None => {} // a reader finds it, and the next fold takes it in
+            Some(_) => {
+                let why = format!("segment {} was folded from other bytes", id.stem());
+                report.index.push(why);
+            }
+            None => not_there.push(id), // a reader finds it, and the next fold takes it in
         }
     }
-    let gone = indexed
-        .keys()
-        .filter(|id| !damaged.contains(id))
-        .map(|id| format!("segment {} is gone from the journal", id.stem()));
-    found.extend(gone);
+    // Unless both pass over its folder, as one that has not changed since it was folded.
+    let seen = snapshot.folders()?;
+    for (number, modified_ns) in folders.list_folders()? {
+        let is_in = |id: &&&SegmentId| id.run.folder() == format!("{number:02x}");
+        if seen.get(&number) == Some(&modified_ns) {
+            let passed_over = not_there.iter().filter(is_in);
+            let why = |id: &&SegmentId| format!("segment {} was passed over", id.stem());
+            report.index.extend(passed_over.map(why));
+        }
+    }
+    for id in indexed.keys().filter(|id| !damaged.contains(id)) {
+        let path = folders.settled(id);
+        // One that was folded since the journal was listed is there.
+        if folders
+            .sys
+            .stat(&path)
+            .is_err_and(|error| error.is_missing())
+        {
+            let (damage, extent) = (Damage::new(&path, 0, "file", GONE), Extent::All);
+            let mut fault = Fault::of_segment(id.run, Loss { damage, extent });
+            if let Some(regained) = regain(snapshot, id)? {
+                fault.tell_by(&regained);
+            }
+            report.damage.push(fault);
+        }
+    }
     let gone: BTreeSet<RunId> = indexed.keys().map(|id| id.run).collect();
     for (number, run) in (0..).map(RunNumber).zip(&ids) {
         let segments = runs.get(run).map(Vec::as_slice).unwrap_or_default();
         if !gone.contains(run) && !is_as_folded(folder, snapshot, *run, number, segments)? {
-            found.push(format!("run {run} is not as its segments say"));
+            let why = format!("run {run} is not as its segments say");
+            report.index.push(why);
         }
     }
     Ok(())

@@ -31,13 +31,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::blob::Blobs;
-use crate::check;
 use crate::check::Artifact;
 use crate::check::Fault;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fold::GONE;
 use crate::fold::Progress;
+use crate::fold::indexed;
+use crate::fold::read_patiently;
 use crate::fold::regain;
 use crate::index::Opened;
 use crate::index::Snapshot;
@@ -236,12 +238,12 @@ impl Work<'_> {
 
     /// Opens the index, if there is one that answers, and adds the segments that only it knows.
     fn open_index(&mut self, ids: &mut BTreeSet<SegmentId>) {
-        let opened = match check::read_patiently(&self.from.index) {
+        let opened = match read_patiently(&self.from.index) {
             Ok(Opened::Missing) => return,
             Ok(Opened::Reader(snapshot)) => Ok(snapshot),
             _ => self.copy_index(),
         };
-        let opened = opened.and_then(|snapshot| Ok((check::indexed(&snapshot)?, snapshot)));
+        let opened = opened.and_then(|snapshot| Ok((indexed(&snapshot)?, snapshot)));
         match opened {
             Ok((indexed, snapshot)) => {
                 ids.extend(indexed.into_keys());
@@ -275,7 +277,7 @@ impl Work<'_> {
         let index = self.from.index.copied_to(path);
         index.mend()?;
         index.verify()?;
-        let why = match check::read_patiently(&index)? {
+        let why = match read_patiently(&index)? {
             Opened::Reader(snapshot) => return Ok(snapshot),
             Opened::Foreign(why) | Opened::Damaged(why) => why,
             Opened::Missing => "nothing was ever put in".to_owned(),
@@ -451,7 +453,7 @@ impl Work<'_> {
     /// What is left of a segment without a file, which only the index knows.
     fn gone(&self, id: &SegmentId) -> Remains {
         let path = self.from.folders.settled(id);
-        let damage = Damage::new(&path, 0, "file", "it is gone from the journal");
+        let damage = Damage::new(&path, 0, "file", GONE);
         let losses = vec![Loss {
             damage,
             extent: Extent::All,

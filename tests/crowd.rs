@@ -10,6 +10,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ use tracker::Reader;
 use tracker::RunOptions;
 use tracker::SeriesQuery;
 use tracker::Store;
+use tracker::index::Index;
 use tracker::model::Environment;
 use tracker::model::ParamValue;
 use tracker::model::Point;
@@ -34,6 +36,8 @@ use tracker::model::RunId;
 use tracker::model::RunInfo;
 use tracker::model::Status;
 use tracker::store::EndedRun;
+use tracker::sys::RealSys;
+use tracker::sys::Sys;
 
 /// Runs that many write to.
 const SHARED: u64 = 4;
@@ -586,4 +590,43 @@ fn a_store_copied_while_in_use_opens_and_is_whole_when_copied_again_at_the_end()
         }
         check_sound(&copied);
     }
+}
+
+#[test]
+fn what_arrives_in_a_folder_is_found_though_the_copy_sets_its_time_back() {
+    let _tally = Tally;
+    let stores = [place(1), place(1)];
+    for ((_, store), n) in stores.iter().zip(1..) {
+        // Runs of one folder of the journal.
+        let run = store.start_run(options(RunId(n << 64))).unwrap();
+        run.log(1, &[("m", 1.0)]).unwrap();
+        run.finish(Status::Completed, None, None).unwrap();
+        store.fold(None).unwrap();
+    }
+    let [(_, store), (_, other)] = &stores;
+    let folder = store.path().join("journal/00");
+    std::thread::sleep(Duration::from_millis(2_100)); // until the time of a folder is trusted
+    store.fold(None).unwrap();
+    let before = fs::metadata(&folder).unwrap().modified().unwrap();
+    // As `rsync -a` and `cp -a` do, of a third store whose folder is as old as this one's was.
+    for file in fs::read_dir(other.path().join("journal/00")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+    }
+    let times = fs::FileTimes::new().set_modified(before);
+    fs::File::open(&folder).unwrap().set_times(times).unwrap();
+    assert_eq!(store.reader().unwrap().run_ids().unwrap().len(), 2);
+    // Where a system's times do not tell, a check does.
+    let index = Index::new(
+        Arc::new(RealSys),
+        store.path().join("index.redb"),
+        store.id(),
+    );
+    let set = |time_ns| index.write(|writer| writer.put_folder(0, time_ns)).unwrap();
+    set(RealSys.stat(&folder).unwrap().modified_ns);
+    let told = store.check(&mut |_, _| {}).unwrap().index;
+    assert!(told[0].contains("passed over"), "{told:?}");
+    set(0);
+    assert_eq!(store.fold(None).unwrap().segments, 1);
+    check_sound(store);
 }

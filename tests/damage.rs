@@ -200,6 +200,8 @@ impl WithoutRows for Store {
     fn rebuild_without(&self, rows: &Path) {
         let away = self.path().join("away");
         fs::rename(rows, &away).unwrap();
+        // A rebuild would not drop what the old one still has of it.
+        let _ = fs::remove_file(self.path().join("index.redb"));
         self.rebuild(&mut |_, _| {}).unwrap();
         fs::rename(&away, rows).unwrap();
     }
@@ -532,7 +534,8 @@ fn a_file_that_is_gone_is_told_by_a_check() {
             .unwrap()
             .check(&mut |_, _| {})
             .unwrap();
-        assert!(!report.is_sound(), "{} is gone", file.display());
+        let is_named = report.damage.iter().any(|fault| fault.damage.path == file);
+        assert!(is_named, "{} is gone", file.display());
         fs::write(&file, &bytes).unwrap();
     }
     for file in ["fold.lock", "index.redb"] {
@@ -546,6 +549,47 @@ fn a_file_that_is_gone_is_told_by_a_check() {
         answers(&subject.path).unwrap(),
         (subject.right.clone(), Vec::new())
     );
+}
+
+#[test]
+fn what_only_the_index_still_has_is_not_dropped() {
+    let _tally = Tally;
+    let subject = Subject::new();
+    let store = Store::open(&subject.path).unwrap();
+    let index = subject.path.join("index.redb");
+    for file in subject.files("journal") {
+        let bytes = fs::read(&file).unwrap();
+        for is_gone in [false, true] {
+            if is_gone {
+                fs::remove_file(&file).unwrap();
+            } else {
+                overwrite(&file, &bytes[..bytes.len() - 9]);
+            }
+            // Whatever arrives in the folder makes a fold look at the file again.
+            let other = file.with_extension("other");
+            fs::write(&other, "").unwrap();
+            let name = format!("{}, gone: {is_gone}", file.display());
+            store.fold(None).unwrap();
+            assert!(matches!(subject.verdict(&file, &name), Verdict::Right));
+            assert!(subject.is_reported(&file), "{name}");
+            // Also if a process was killed while it wrote the index: redb's flag says so.
+            let mut unclean = fs::read(&index).unwrap();
+            unclean[9] |= 2;
+            for bytes in [None, Some(unclean)] {
+                if let Some(bytes) = bytes {
+                    overwrite(&index, &bytes);
+                }
+                let refused = store.rebuild(&mut |_, _| {}).unwrap_err();
+                let damage = matches!(&refused, Error::Corrupt(damage) if damage.path == file);
+                assert!(damage, "{name}: {refused}");
+                assert!(matches!(subject.verdict(&file, &name), Verdict::Right));
+            }
+            fs::remove_file(&other).unwrap();
+            let _ = fs::remove_file(&file);
+            fs::write(&file, &bytes).unwrap();
+        }
+    }
+    store.rebuild(&mut |_, _| {}).unwrap();
 }
 
 #[test]

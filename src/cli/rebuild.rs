@@ -1,7 +1,10 @@
 //! `tracker rebuild`: the index anew from the journal.
 
+use tracker::Error;
+
 use super::context::Ctx;
 use super::fail::FAILED;
+use super::fail::Failure;
 use super::fail::Outcome;
 use super::print::Bar;
 use super::print::number;
@@ -21,7 +24,10 @@ pub(crate) struct RebuildArgs {}
 pub(crate) fn run(ctx: &Ctx, _args: &RebuildArgs) -> Outcome {
     let store = ctx.store()?;
     let bar = Bar::bytes("rebuilding");
-    let report = store.rebuild(&mut |done, total| bar.show(done, total))?;
+    let report = match store.rebuild(&mut |done, total| bar.show(done, total)) {
+        Err(error @ Error::Corrupt(_)) => return Err(refused(&error)),
+        report => report?,
+    };
     drop(bar);
     let messages = ctx.messages();
     for run in &report.recovered {
@@ -44,4 +50,15 @@ pub(crate) fn run(ctx: &Ctx, _args: &RebuildArgs) -> Outcome {
     messages
         .hint("copy these files from another copy of the store, then run `tracker rebuild` again");
     Ok(FAILED)
+}
+
+/// A new index would lack what only the old one still has.
+fn refused(error: &Error) -> Failure {
+    Failure::new(error.to_string())
+        .hint("only the index still has what it held: the index stays as it is")
+        .hint(
+            "copy the file from another copy of the store; where there is none, \
+             `tracker check --salvage DIR` copies all that can be read into a new store",
+        )
+        .hint("to go on without it, remove index.redb and run `tracker rebuild` again")
 }

@@ -35,6 +35,7 @@ use crate::index::Finish;
 use crate::index::Index;
 use crate::index::Opened;
 use crate::index::RunNumber;
+use crate::index::Snapshot;
 use crate::index::Steps;
 use crate::journal::Event;
 use crate::journal::Folders;
@@ -71,6 +72,10 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// The tag under which a run says that its logging was held up.
 pub const SLOWED_TAG: &str = "tracker.slowed";
 
+/// What is said of a segment that the index has and the journal has not.
+pub(crate) const GONE: &str = "it is gone from the journal";
+/// How often an index that is busy is asked again.
+const INDEX_TRIES: usize = 40;
 /// One transaction takes about so many bytes of sealed files.
 const BATCH_BYTES: u64 = 64 << 20;
 /// One transaction takes at most so many segments.
@@ -306,6 +311,36 @@ impl<'a> AxisRow<'a> {
     }
 }
 
+/// Opens the index. A reader has no time to wait for a busy machine; who reads all has.
+pub(crate) fn read_patiently(index: &Index) -> Result<Opened> {
+    let mut opened = index.read()?;
+    for _ in 1..INDEX_TRIES {
+        if !matches!(opened, Opened::Busy) {
+            break;
+        }
+        opened = index.read()?;
+    }
+    Ok(opened)
+}
+
+/// Returns the segments that are folded, each with the hash that its file carried.
+pub(crate) fn indexed(snapshot: &Snapshot) -> Result<BTreeMap<SegmentId, [u8; 32]>> {
+    let mut indexed = BTreeMap::new();
+    let ids = snapshot.run_ids()?;
+    for segment in snapshot.segments(0..=u32::MAX)? {
+        let RunNumber(number) = segment.run;
+        if let Some(run) = ids.get(number as usize) {
+            let id = SegmentId {
+                run: *run,
+                writer: segment.writer,
+                seq: segment.seq,
+            };
+            indexed.insert(id, segment.segment.hash);
+        }
+    }
+    Ok(indexed)
+}
+
 /// What is said of a file that could not be taken in: one must not keep all others out.
 fn left(path: &Path, error: Error) -> Result<Damage> {
     match error {
@@ -395,27 +430,42 @@ impl Folder<'_> {
             })?;
         }
         rebuild.write(|writer| self.mark_seen(writer, &seen, &report.damage))?;
-        self.keep_what_is_damaged(&report.damage)?;
+        self.keep_what_only_it_has(&pending, &report.damage)?;
         rebuild.finish()?;
         report.complete = true;
         Ok(report)
     }
 
-    /// Refuses to drop an index that still has what damaged segments had.
-    fn keep_what_is_damaged(&self, damage: &[Damage]) -> Result<()> {
-        let Opened::Reader(snapshot) = self.index.read()? else {
-            return Ok(());
+    /// Refuses to drop an index that still has what segments had that are damaged or gone.
+    ///
+    /// - `there`: the segments that are in the journal
+    fn keep_what_only_it_has(&self, there: &[SegmentId], damage: &[Damage]) -> Result<()> {
+        let mut opened = read_patiently(self.index)?;
+        if matches!(opened, Opened::NeedsMending) && self.index.mend().is_ok() {
+            opened = read_patiently(self.index)?;
+        }
+        let snapshot = match opened {
+            Opened::Reader(snapshot) => snapshot,
+            Opened::Busy if !damage.is_empty() => return Err(Error::Locked { what: "the index" }),
+            _ => return Ok(()),
+        };
+        let Ok(indexed) = indexed(&snapshot) else {
+            return Ok(()); // it is damaged itself
         };
         for damage in damage {
             let name = damage.path.file_name().and_then(|name| name.to_str());
             let Some((id, "sealed")) = name.and_then(SegmentId::parse) else {
                 continue;
             };
-            if matches!(snapshot.has_segment(id.run, id.writer, id.seq), Ok(true)) {
+            if indexed.contains_key(&id) {
                 return Err(damage.clone().into());
             }
         }
-        Ok(())
+        let there: BTreeSet<&SegmentId> = there.iter().collect();
+        match indexed.keys().find(|id| !there.contains(id)) {
+            Some(id) => Err(Damage::new(&self.folders.settled(id), 0, "file", GONE).into()),
+            None => Ok(()),
+        }
     }
 
     /// Seals what dead writers left, and sweeps up what they were making.
@@ -530,11 +580,20 @@ impl Folder<'_> {
                 if writer.folder(folder)? == Some(modified_ns) {
                     continue;
                 }
+                let ids = match self.folders.list_folder(folder) {
+                    Ok(ids) => ids,
+                    // What is in the others can be folded; it is not seen, and asked for again.
+                    Err(error) => {
+                        let path = self.folders.journal().join(format!("{folder:02x}"));
+                        report.damage.push(left(&path, error)?);
+                        continue;
+                    }
+                };
                 seen.push((folder, modified_ns));
-                for id in self.folders.list_folder(folder)? {
+                for id in ids {
                     match writer.segment(id.run, id.writer, id.seq)? {
                         None => pending.push(id),
-                        Some(folded) => self.check_folded(&id, &folded)?,
+                        Some(folded) => self.check_folded(&id, &folded, report)?,
                     }
                 }
             }
@@ -558,13 +617,28 @@ impl Folder<'_> {
         Ok(())
     }
 
-    /// A segment that is another file than was folded makes the index untrue.
-    fn check_folded(&self, id: &SegmentId, folded: &index::Segment) -> Result<()> {
-        let is_same = match self.folders.sys.stat(&self.folders.settled(id)) {
+    /// A segment that is another file than was folded makes the index untrue. One that was damaged
+    /// since does not: the index may be all that still has what it held.
+    fn check_folded(
+        &self,
+        id: &SegmentId,
+        folded: &index::Segment,
+        report: &mut FoldReport,
+    ) -> Result<()> {
+        let (path, sys) = (self.folders.settled(id), &self.folders.sys);
+        let is_same = match sys.stat(&path) {
             Ok(stat) => stat.len == folded.bytes,
             Err(_) => true, // gone, or out of reach: nothing better is there
         };
         if is_same {
+            return Ok(());
+        }
+        let verified = sys
+            .open(&path, Open::Read)
+            .and_then(|file| Sealed::open(file.into(), id))
+            .and_then(|sealed| sealed.verify());
+        if let Err(error) = verified {
+            report.damage.push(left(&path, error)?);
             return Ok(());
         }
         let why = format!("segment {} was folded from another file", id.stem());

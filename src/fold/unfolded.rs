@@ -410,7 +410,15 @@ impl Gather<'_> {
             if seen.get(&number) == Some(&modified_ns) {
                 continue;
             }
-            for id in folders.list_folder(number)? {
+            let ids = match folders.list_folder(number) {
+                Ok(ids) => ids,
+                // What is in the others can be read.
+                Err(error) => {
+                    self.warnings.push(error.to_string());
+                    continue;
+                }
+            };
+            for id in ids {
                 let folded = match snapshot {
                     Some(snapshot) => snapshot.has_segment(id.run, id.writer, id.seq)?,
                     None => false,

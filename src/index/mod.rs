@@ -13,7 +13,8 @@
 //!   which is left behind when it takes longer than [`INDEX_WAIT_MS`]; it owns nothing that
 //!   anybody waits for and closes what it opened when it wakes.
 //! - Opening to write and committing can wait for a reader that was suspended while it opened. So
-//!   who must not wait folds on a thread, too, and leaves it behind with `fold.lock`.
+//!   who must not wait folds on a thread, too, and leaves it behind with `fold.lock`; and nobody
+//!   waits for a lock for good (`storage`): after seconds it is [`Error::Locked`].
 //! - A handle that is dropped in a forked child frees its parent's locks, and the file is
 //!   corrupted silently. So a [`Snapshot`] knows its process: in a child it answers with an error
 //!   and is leaked, not dropped. Writing handles are never left to a child, for they stay on the
@@ -292,7 +293,7 @@ impl Index {
     /// thread that panics, where redb would not close its file.
     pub fn write<T>(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<T> {
         if thread::panicking() {
-            return Err(Error::Locked { what: "index" });
+            return Err(Error::Locked { what: "the index" });
         }
         let _quiet = Quiet::enter();
         let storage = self.storage(Open::Ensure);

@@ -156,9 +156,10 @@ impl Failure {
                     damaged(error.to_string())
                 }
                 redb::Error::Io(error) => Error::io("read or write index", path, error),
-                redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
-                    Error::Locked { what: "index" }
-                }
+                // What `storage` says in its own words: of a lock that it waited for in vain.
+                redb::Error::Backend(_)
+                | redb::Error::DatabaseAlreadyOpen
+                | redb::Error::LockProtocolMismatch => Error::Locked { what: "the index" },
                 redb::Error::Unsupported => {
                     let source = std::io::ErrorKind::Unsupported.into();
                     Error::io("lock index", path, source)

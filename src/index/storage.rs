@@ -1,9 +1,16 @@
 //! The file of the index as redb sees it: bytes go through [`Sys`], like all that reaches the disk;
 //! only the locks are redb's own.
+//!
+//! redb waits for a lock for as long as it is held. Nobody holds one for longer than it takes to
+//! read or write a header, save a process that was stopped there (`SIGSTOP`), and that may never go
+//! on. So a lock is asked for again and again, up to [`LOCK_WAIT`], and then refused: who waits has
+//! an error to show, and lets go of what others wait for.
 
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use redb::BackendError;
 use redb::StorageBackend;
@@ -15,6 +22,14 @@ use crate::error::Result;
 use crate::sys::File;
 use crate::sys::Open;
 use crate::sys::Sys;
+
+/// How long a lock is waited for. A commit holds one while it syncs, which takes seconds on a slow
+/// disk.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Why a lock was refused.
+const STANDS_STILL: &str = "a process stands still that holds its lock";
+/// Pauses between two tries: from as long as a lock is held for to what is soon enough.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(2));
 
 /// An open file of redb.
 #[derive(Debug)]
@@ -30,6 +45,20 @@ impl Storage {
         let locks = FileBackend::new(sys.open_to_lock(path, how != Open::Read)?)?;
         Ok(Self { file, locks })
     }
+}
+
+/// Asks for a lock until it is given, for at most [`LOCK_WAIT`].
+fn wait_for(ask: impl Fn() -> Result<bool, BackendError>) -> Result<(), BackendError> {
+    let (mut waited, mut pause) = (Duration::ZERO, PAUSES.0);
+    while !ask()? {
+        if waited > LOCK_WAIT {
+            return Err(BackendError::Other(STANDS_STILL.into()));
+        }
+        thread::sleep(pause);
+        waited += pause;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+    Ok(())
 }
 
 /// What redb is told of an error of ours.
@@ -83,11 +112,11 @@ impl StorageBackend for Storage {
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.locks.lock_range(start, end)
+        wait_for(|| self.locks.try_lock_range(start, end))
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.locks.lock_shared_range(start, end)
+        wait_for(|| self.locks.try_lock_shared_range(start, end))
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {

@@ -58,7 +58,8 @@ pub struct Stat {
     pub device: u64,
     /// Number of the file on its device.
     pub inode: u64,
-    /// Last change of the content, in nanoseconds since 1970.
+    /// Last change of the content, in nanoseconds since 1970; of a folder also of its attributes,
+    /// where the system tells, for that time cannot be set back.
     pub modified_ns: i64,
     /// Whether it is a regular file, a folder, or neither.
     pub kind: Kind,

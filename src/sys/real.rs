@@ -408,7 +408,13 @@ fn stat(meta: &fs::Metadata) -> Stat {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let modified_ns = meta.mtime().saturating_mul(1_000_000_000) + meta.mtime_nsec();
+        // Whoever copies a folder may set its time of change, as `cp -a` and `rsync -a` do, and so
+        // back to what it was before a file arrived. The time of its entry nobody can set.
+        let (seconds, nanos) = match kind {
+            Kind::Dir => (meta.ctime(), meta.ctime_nsec()),
+            Kind::File | Kind::Other => (meta.mtime(), meta.mtime_nsec()),
+        };
+        let modified_ns = seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
         let (device, inode) = (meta.dev(), meta.ino());
         let allocated = meta.blocks() * 512;
         Stat {

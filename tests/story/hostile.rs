@@ -351,6 +351,52 @@ fn what_cannot_be_read_hides_nothing_else() {
 }
 
 #[test]
+fn a_folder_or_an_index_that_cannot_be_read_hides_nothing_else() {
+    let dir = Dir::new();
+    let folder_of = |name: &str| {
+        dir.ok(&["run", "--name", name, "--", "true"]);
+        let shown = dir.ok(&["show", "@last", "--format", "json"]);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let runs = shown.as_array().map_or(&shown, |runs| &runs[0]);
+        runs["id"].as_str().unwrap()[..2].to_owned()
+    };
+    let hidden = folder_of("hidden");
+    let others = (0..4).filter(|_| folder_of("other") != hidden).count();
+    dir.ok(&["rebuild"]);
+    // As root rights do not bind: somebody else asks then, for a store that is theirs.
+    let script = format!(
+        "if [ $(id -u) = 0 ]; then
+            chown -R 65534:65534 . && echo setpriv --reuid=65534 --regid=65534 --clear-groups --
+        fi
+        chmod 000 .tracker/journal/{hidden} .tracker/index.redb"
+    );
+    let other = dir.shell(&script).ok();
+    let call = |command: &str| {
+        let command = format!("{} tracker {command}", other.trim_end());
+        let output = dir.shell(&command).output();
+        (text(output.stdout), text(output.stderr))
+    };
+    let (out, err) = call("query 'name = \"other\"' --format json");
+    if err.contains("setpriv") {
+        return eprintln!("skipped: cannot become another user here: {err}");
+    }
+    let runs: Value = serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out} {err}"));
+    assert_eq!(runs.as_array().map(Vec::len), Some(others), "{runs} {err}");
+    assert!(err.contains(&format!("journal/{hidden}")), "{err}");
+    let (out, err) = call("check --format csv");
+    for part in [&format!("journal/{hidden}"), "index.redb"] {
+        let mut lines = out.lines();
+        let is_told = lines.any(|line| line.contains(part) && line.contains("Permission denied"));
+        assert!(is_told, "{part}: {out} {err}");
+    }
+    dir.shell(&format!(
+        "chmod 755 .tracker/journal/{hidden}; chmod 644 .tracker/index.redb"
+    ))
+    .ok();
+    assert!(call("check").1.contains("all is as it was written"));
+}
+
+#[test]
 fn no_file_is_wider_than_the_umask() {
     let dir = Dir::new();
     let script = "umask 077

@@ -1,8 +1,13 @@
 //! What is not as it should be: copied, killed, cut, flipped.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
 
 use super::fill;
 use super::index_in;
@@ -14,6 +19,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::index::Index;
 use crate::index::Opened;
+use crate::index::storage::LOCK_WAIT;
 use crate::sys::RealSys;
 
 /// Names a file in which a child of this test binary is to die.
@@ -80,6 +86,26 @@ fn an_index_that_somebody_holds_alone_is_busy_until_it_is_let_go() {
     assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
     drop(alone);
     assert_eq!(snapshot(&index).run_count().unwrap(), 1);
+}
+
+#[test]
+fn a_reader_that_stands_still_in_the_header_refuses_a_writer_after_seconds_and_leaves_all_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = index_in(dir.path());
+    fill(&index, 2);
+    let before = said(&snapshot(&index)).unwrap();
+    let still = FileBackend::new(std::fs::File::open(index.path()).unwrap()).unwrap();
+    let header = (Bound::Included(0), Bound::Excluded(1));
+    assert!(still.try_lock_shared_range(header.0, header.1).unwrap());
+    let start = Instant::now();
+    let refused = index.write(|writer| writer.put_folder(1, 1));
+    assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+    assert!(start.elapsed() < 4 * LOCK_WAIT);
+    still.unlock_range(header.0, header.1).unwrap();
+    index.mend().unwrap();
+    assert_eq!(said(&snapshot(&index)).unwrap(), before);
+    index.write(|writer| writer.put_folder(1, 1)).unwrap();
+    index.verify().unwrap();
 }
 
 /// Not a test of its own: what the child of the next one does.
