@@ -24,12 +24,14 @@ use crate::fold::Regained;
 use crate::fold::SLOWED_TAG;
 use crate::fold::fold_segment;
 use crate::fold::indexed;
+use crate::fold::only_aside;
 use crate::fold::read_patiently;
 use crate::fold::regain;
 use crate::index::Opened;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
 use crate::journal::Event;
+use crate::journal::Folders;
 use crate::journal::SegmentId;
 use crate::journal::files::LiveKind;
 use crate::journal::remains::Extent;
@@ -317,14 +319,13 @@ pub(crate) fn check(
         match folders.list_folder(number) {
             Ok(ids) => files.extend(ids.into_iter().map(|id| (id, folders.settled(&id)))),
             Err(error) => {
-                let folder = folders.journal().join(format!("{number:02x}"));
-                let damage = damage_of(&folder, error);
+                let damage = error.into_damage(&folders.numbered(number), 0);
                 report.damage.push(Fault::of_folder(damage));
             }
         }
     }
     let listing = blobs.list().unwrap_or_else(|error| {
-        let damage = damage_of(blobs.folder(), error);
+        let damage = error.into_damage(blobs.folder(), 0);
         report.damage.push(Fault::of_folder(damage));
         Listing::default()
     });
@@ -332,6 +333,7 @@ pub(crate) fn check(
         .strays
         .extend(listing.temporary.into_iter().map(|(path, _)| path));
     report.strays.extend(listing.strange);
+    report.strays.extend(folders.list_strange());
     let len = |path: &Path| folders.sys.stat(path).map_or(0, |stat| stat.len);
     let total = files.iter().map(|(_, path)| len(path)).sum::<u64>()
         + listing
@@ -383,13 +385,18 @@ pub(crate) fn check(
             Err(Error::NotFound { .. }) => {
                 Damage::new(&blobs.path(blob), 0, "blob", "it is missing")
             }
-            Err(error) => damage_of(&blobs.path(blob), error),
+            Err(error) => error.into_damage(&blobs.path(blob), 0),
         };
         let fault = Fault::of_blob(damage, owners.into_iter());
         walk.report.damage.push(fault);
     }
     drop(walk.index.take());
     let mut report = walk.report;
+    for id in only_aside(folders, folder.index)?.unwrap_or_default() {
+        if !damaged.contains(&id) {
+            report.damage.push(gone(folders, &id));
+        }
+    }
     compare_index(folder, &sealed, &damaged, &mut report)?;
     Ok(report)
 }
@@ -491,6 +498,13 @@ impl Walk<'_> {
     }
 }
 
+/// A segment that was folded once and has no file any more.
+fn gone(folders: &Folders, id: &SegmentId) -> Fault {
+    let damage = Damage::new(&folders.settled(id), 0, "file", GONE);
+    let extent = Extent::All;
+    Fault::of_segment(id.run, Loss { damage, extent })
+}
+
 /// Tells what of the index is not as the sealed files say.
 ///
 /// - `damaged`: segments of which that cannot be told; they are no fault of the index
@@ -576,8 +590,7 @@ fn compare(
             .stat(&path)
             .is_err_and(|error| error.is_missing())
         {
-            let (damage, extent) = (Damage::new(&path, 0, "file", GONE), Extent::All);
-            let mut fault = Fault::of_segment(id.run, Loss { damage, extent });
+            let mut fault = gone(folders, id);
             if let Some(regained) = regain(snapshot, id)? {
                 fault.tell_by(&regained);
             }

@@ -41,6 +41,7 @@ use crate::fold::Progress;
 use crate::fold::indexed;
 use crate::fold::read_patiently;
 use crate::fold::regain;
+use crate::index::Index;
 use crate::index::Opened;
 use crate::index::Snapshot;
 use crate::journal::Event;
@@ -63,6 +64,7 @@ use crate::model::RunId;
 use crate::query::Source;
 use crate::sys::File;
 use crate::sys::Open;
+use crate::sys::Sys;
 
 /// Bytes of the index that are copied at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -149,10 +151,7 @@ pub(crate) fn salvage(
         work.copy_remains(&id)?;
     }
     work.snapshot = None;
-    match from.folders.sys.remove(&work.copied_index()) {
-        Err(error) if !error.is_missing() => return Err(error),
-        _ => {}
-    }
+    remove_if_there(&*from.folders.sys, &work.copied_index())?;
     let mut found = BTreeSet::new();
     for listed in blobs {
         found.insert(listed.blob);
@@ -171,6 +170,13 @@ pub(crate) fn salvage(
         }
     }
     work.finish()
+}
+
+fn remove_if_there(sys: &dyn Sys, path: &Path) -> Result<()> {
+    match sys.remove(path) {
+        Err(error) if error.is_missing() => Ok(()),
+        removed => removed,
+    }
 }
 
 /// A segment's files that are there, open.
@@ -238,10 +244,14 @@ impl Work<'_> {
 
     /// Opens the index, if there is one that answers, and adds the segments that only it knows.
     fn open_index(&mut self, ids: &mut BTreeSet<SegmentId>) {
-        let opened = match read_patiently(&self.from.index) {
-            Ok(Opened::Missing) => return,
-            Ok(Opened::Reader(snapshot)) => Ok(snapshot),
-            _ => self.copy_index(),
+        // One that was set aside has what the other could not be made of.
+        let opened = match self.copy_index(&self.from.index.aside()) {
+            Ok(snapshot) => Ok(snapshot),
+            Err(_) => match read_patiently(&self.from.index) {
+                Ok(Opened::Missing) => return,
+                Ok(Opened::Reader(snapshot)) => Ok(snapshot),
+                _ => self.copy_index(&self.from.index),
+            },
         };
         let opened = opened.and_then(|snapshot| Ok((indexed(&snapshot)?, snapshot)));
         match opened {
@@ -256,11 +266,12 @@ impl Work<'_> {
         }
     }
 
-    /// Opens a copy of the index, sound in itself.
-    fn copy_index(&self) -> Result<Box<Snapshot>> {
+    /// Opens a copy of an index, sound in itself.
+    fn copy_index(&self, index: &Index) -> Result<Box<Snapshot>> {
         let sys = &self.from.folders.sys;
         let path = self.copied_index();
-        let from = sys.open(self.from.index.path(), Open::Read)?;
+        let from = sys.open(index.path(), Open::Read)?;
+        remove_if_there(&**sys, &path)?; // one that was of no use
         let to = sys.open(&path, Open::New)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut offset = 0;
@@ -274,16 +285,16 @@ impl Work<'_> {
             offset += read as u64;
         }
         drop(to);
-        let index = self.from.index.copied_to(path);
-        index.mend()?;
-        index.verify()?;
-        let why = match read_patiently(&index)? {
+        let copy = index.copied_to(path);
+        copy.mend()?;
+        copy.verify()?;
+        let why = match read_patiently(&copy)? {
             Opened::Reader(snapshot) => return Ok(snapshot),
             Opened::Foreign(why) | Opened::Damaged(why) => why,
             Opened::Missing => "nothing was ever put in".to_owned(),
             Opened::NeedsMending | Opened::Busy => "it does not answer".to_owned(),
         };
-        Err(Damage::new(self.from.index.path(), 0, "index", why).into())
+        Err(Damage::new(index.path(), 0, "index", why).into())
     }
 
     fn copied_index(&self) -> PathBuf {

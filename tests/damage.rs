@@ -46,6 +46,7 @@ use tracker::model::RunInfo;
 use tracker::model::Status;
 use tracker::model::Sum;
 use tracker::store::EndedRun;
+use tracker::store::Fault;
 use tracker::sys::RealSys;
 use tracker::sys::Sys as _;
 
@@ -590,6 +591,70 @@ fn what_only_the_index_still_has_is_not_dropped() {
         }
     }
     store.rebuild(&mut |_, _| {}).unwrap();
+}
+
+/// A store that was copied because its disk gives up: what a damaged or lost file held is in the
+/// index alone, and that is of another place now.
+#[test]
+fn a_copied_index_keeps_what_only_it_has_until_the_journal_has_it_again() {
+    let _tally = Tally;
+    let subject = Subject::new();
+    let aside = subject.path.join("index.redb.old");
+    let index = subject.path.join("index.redb");
+    for file in subject.files("journal") {
+        let bytes = fs::read(&file).unwrap();
+        for is_gone in [false, true] {
+            let name = format!("{}, gone: {is_gone}", file.display());
+            if is_gone {
+                fs::remove_file(&file).unwrap();
+            } else {
+                overwrite(&file, &bytes[..bytes.len() - 9]);
+            }
+            let other = subject.path.join("index.other");
+            fs::copy(&index, &other).unwrap();
+            fs::rename(&other, &index).unwrap();
+            let store = Store::open(&subject.path).unwrap();
+            for _ in 0..2 {
+                store.fold(None).unwrap();
+                assert!(subject.is_reported(&file), "{name}");
+            }
+            let to = subject.path.parent().unwrap().join("salvaged");
+            let report = Store::salvage(&subject.path, &to, &mut |_, _| {}).unwrap();
+            // Of its events the index keeps what they came to, no point is lost.
+            let is_kept = |fault: &Fault| fault.points == Some(0);
+            assert!(report.lost.iter().all(is_kept), "{name}: {:?}", report.lost);
+            fs::remove_dir_all(&to).unwrap();
+            let _ = fs::remove_file(&file);
+            fs::write(&file, &bytes).unwrap();
+            store.fold(None).unwrap();
+            assert!(!aside.exists(), "{name}");
+            assert!(matches!(subject.verdict(&file, &name), Verdict::Right));
+        }
+    }
+}
+
+#[test]
+fn what_lies_where_no_segment_is_looked_for_is_told_by_a_check() {
+    let subject = Subject::new();
+    let file = subject.files("journal").remove(0);
+    let name = file.file_name().unwrap();
+    let other = subject.path.join("journal/fe");
+    fs::create_dir_all(&other).unwrap();
+    let mut strange = vec![
+        other.join(name),
+        file.with_extension("sealed.bak"),
+        subject.path.join("journal/FE"),
+        subject.path.join("live").join("notes.txt"),
+    ];
+    for path in &strange {
+        fs::copy(&file, path).unwrap();
+    }
+    let report = Store::open(&subject.path)
+        .unwrap()
+        .check(&mut |_, _| {})
+        .unwrap();
+    strange.sort();
+    assert_eq!(report.strays, strange);
 }
 
 #[test]

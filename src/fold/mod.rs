@@ -341,6 +341,28 @@ pub(crate) fn indexed(snapshot: &Snapshot) -> Result<BTreeMap<SegmentId, [u8; 32
     Ok(indexed)
 }
 
+/// Returns the segments that only the index has that was set aside; none if none was.
+///
+/// One that cannot be read is of no use to anybody: it has nothing.
+pub(crate) fn only_aside(folders: &Folders, index: &Index) -> Result<Option<Vec<SegmentId>>> {
+    let aside = index.aside();
+    match folders.sys.stat(aside.path()) {
+        Err(error) if error.is_missing() => return Ok(None),
+        stat => stat.map(drop)?,
+    }
+    let mut opened = read_patiently(&aside)?;
+    if matches!(opened, Opened::NeedsMending) && aside.mend().is_ok() {
+        opened = read_patiently(&aside)?;
+    }
+    let segments = |opened| match opened {
+        Opened::Reader(snapshot) => indexed(&snapshot).unwrap_or_default(),
+        _ => BTreeMap::new(),
+    };
+    let here = segments(read_patiently(index)?);
+    let there = segments(opened).into_keys();
+    Ok(Some(there.filter(|id| !here.contains_key(id)).collect()))
+}
+
 /// What is said of a file that could not be taken in: one must not keep all others out.
 fn left(path: &Path, error: Error) -> Result<Damage> {
     match error {
@@ -384,7 +406,7 @@ impl Folder<'_> {
         let mut report = self.recover()?;
         let settled = self.settle(&mut report)?;
         if self.distrusted.swap(false, Ordering::Relaxed) {
-            self.index.remove()?;
+            self.index.set_aside()?;
         }
         if settled == 0 && !self.has_news()? {
             report.complete = true;
@@ -395,10 +417,23 @@ impl Folder<'_> {
             && damage.path == self.index.path()
         {
             // The index is derived: what cannot be trusted is made again.
-            self.index.remove()?;
-            return self.fold_pending(budget, &mut report).map(|()| report);
+            self.index.set_aside()?;
+            self.fold_pending(budget, &mut report)?;
+        } else {
+            folded?;
         }
-        folded.map(|()| report)
+        if report.complete {
+            self.drop_aside()?;
+        }
+        Ok(report)
+    }
+
+    /// Deletes the index that was set aside once this one has all its segments.
+    fn drop_aside(&self) -> Result<()> {
+        match only_aside(self.folders, self.index)? {
+            Some(segments) if segments.is_empty() => self.index.aside().remove(),
+            _ => Ok(()),
+        }
     }
 
     /// Makes a new index and puts it in the place of the old one.
@@ -561,10 +596,10 @@ impl Folder<'_> {
         match self.index.read()? {
             Opened::Reader(_) | Opened::Missing | Opened::Busy => {}
             Opened::NeedsMending => match self.index.mend() {
-                Err(Error::Corrupt(_)) => self.index.remove()?,
+                Err(Error::Corrupt(_)) => self.index.set_aside()?,
                 mended => mended?,
             },
-            Opened::Foreign(_) | Opened::Damaged(_) => self.index.remove()?,
+            Opened::Foreign(_) | Opened::Damaged(_) => self.index.set_aside()?,
         }
         let clock = self.folders.sys.clock();
         let (start_us, budget_us) = (clock.now_us(), budget.map(|budget| budget.as_micros()));
@@ -584,7 +619,7 @@ impl Folder<'_> {
                     Ok(ids) => ids,
                     // What is in the others can be folded; it is not seen, and asked for again.
                     Err(error) => {
-                        let path = self.folders.journal().join(format!("{folder:02x}"));
+                        let path = self.folders.numbered(folder);
                         report.damage.push(left(&path, error)?);
                         continue;
                     }

@@ -397,6 +397,30 @@ impl Index {
         }
     }
 
+    /// Moves the file aside, so that a new one is made: it may be all that still has what a damaged
+    /// segment held. What was set aside before has more of that, and stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; a file that is missing is fine.
+    pub fn set_aside(&self) -> Result<()> {
+        let aside = self.aside();
+        let moved = match self.sys.stat(aside.path()) {
+            Ok(_) => return self.remove(),
+            Err(error) if error.is_missing() => self.sys.rename(&self.path, aside.path()),
+            Err(error) => Err(error),
+        };
+        match moved {
+            Err(error) if error.is_missing() => Ok(()),
+            moved => moved,
+        }
+    }
+
+    /// Names what was set aside.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        self.copied_to(sys::with_suffix(&self.path, ".old"))
+    }
+
     /// Removes what a rebuild left that was killed. The caller holds `fold.lock`: nobody is at it.
     ///
     /// # Errors

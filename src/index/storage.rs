@@ -25,7 +25,7 @@ use crate::sys::Sys;
 
 /// How long a lock is waited for. A commit holds one while it syncs, which takes seconds on a slow
 /// disk.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Why a lock was refused.
 const STANDS_STILL: &str = "a process stands still that holds its lock";
 /// Pauses between two tries: from as long as a lock is held for to what is soon enough.

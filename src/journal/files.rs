@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::RunId;
 use crate::model::WriterId;
 use crate::sys;
+use crate::sys::Entry;
 use crate::sys::SharedSys;
 
 /// Says which segment: of which run, of which writer, its how-manieth from 0.
@@ -144,15 +145,8 @@ impl Folders {
         };
         let mut files: Vec<LiveFile> = entries
             .iter()
-            .filter(|entry| !entry.is_dir)
             .filter_map(|entry| {
-                let (id, ending) = SegmentId::parse(&entry.name)?;
-                let kind = match ending {
-                    "seg" => LiveKind::Rows,
-                    "sealed" => LiveKind::Sealed,
-                    "new" | "sealing" => LiveKind::Unfinished,
-                    _ => return None,
-                };
+                let (id, kind) = live_kind(entry)?;
                 Some(LiveFile {
                     id,
                     kind,
@@ -177,11 +171,8 @@ impl Folders {
             listed => listed?,
         };
         let mut folders = Vec::new();
-        for entry in entries
-            .iter()
-            .filter(|entry| entry.is_dir && entry.name.len() == 2)
-        {
-            let Ok(number) = u8::from_str_radix(&entry.name, 16) else {
+        for entry in &entries {
+            let Some(number) = folder_number(entry) else {
                 continue;
             };
             let stat = self.sys.stat(&self.journal.join(&entry.name))?;
@@ -207,15 +198,34 @@ impl Folders {
         };
         let mut ids: Vec<SegmentId> = entries
             .iter()
-            .filter(|entry| !entry.is_dir)
-            .filter_map(|entry| SegmentId::parse(&entry.name))
-            .filter(|(id, ending)| {
-                *ending == "sealed" && id.run.folder() == format!("{number:02x}")
-            })
-            .map(|(id, _)| id)
+            .filter_map(|entry| settled_id(entry, number))
             .collect();
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    /// Lists what lies in `live/` and `journal/` under a name or at a place that no segment has:
+    /// nobody reads it. A folder that cannot be listed has none.
+    pub fn list_strange(&self) -> Vec<PathBuf> {
+        let list = |folder: &Path| self.sys.list(folder).unwrap_or_default();
+        let mut strange = Vec::new();
+        let mut add = |folder: &Path, entries: &[Entry], is_ours: &dyn Fn(&Entry) -> bool| {
+            let others = entries.iter().filter(|entry| !is_ours(entry));
+            strange.extend(others.map(|entry| folder.join(&entry.name)));
+        };
+        let live = list(&self.live);
+        add(&self.live, &live, &|entry| live_kind(entry).is_some());
+        let folders = list(&self.journal);
+        add(&self.journal, &folders, &|entry| {
+            folder_number(entry).is_some()
+        });
+        for number in folders.iter().filter_map(folder_number) {
+            let folder = self.numbered(number);
+            let is_ours = |entry: &Entry| settled_id(entry, number).is_some();
+            add(&folder, &list(&folder), &is_ours);
+        }
+        strange.sort_unstable();
+        strange
     }
 
     /// Moves columns from `live/` to where they stay. The caller syncs folders, if it must.
@@ -232,6 +242,30 @@ impl Folders {
             renamed => renamed,
         }
     }
+}
+
+fn live_kind(entry: &Entry) -> Option<(SegmentId, LiveKind)> {
+    let (id, ending) = SegmentId::parse(&entry.name).filter(|_| !entry.is_dir)?;
+    let kind = match ending {
+        "seg" => LiveKind::Rows,
+        "sealed" => LiveKind::Sealed,
+        "new" | "sealing" => LiveKind::Unfinished,
+        _ => return None,
+    };
+    Some((id, kind))
+}
+
+/// The number of a folder under `journal/`: two digits as they are written there.
+fn folder_number(entry: &Entry) -> Option<u8> {
+    let number = u8::from_str_radix(&entry.name, 16).ok()?;
+    (entry.is_dir && entry.name == format!("{number:02x}")).then_some(number)
+}
+
+/// The segment whose columns stay in a folder under that name.
+fn settled_id(entry: &Entry, number: u8) -> Option<SegmentId> {
+    let (id, ending) = SegmentId::parse(&entry.name)?;
+    let is_here = id.run.folder() == format!("{number:02x}");
+    (!entry.is_dir && ending == "sealed" && is_here).then_some(id)
 }
 
 #[cfg(test)]
