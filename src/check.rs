@@ -15,13 +15,13 @@ use crate::blob::Listing;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fault::Fault;
+use crate::fault::Owners;
 use crate::fold::ChunkRow;
 use crate::fold::Folder;
 use crate::fold::GONE;
 use crate::fold::MemoryRun;
 use crate::fold::Progress;
-use crate::fold::Regained;
-use crate::fold::SLOWED_TAG;
 use crate::fold::fold_segment;
 use crate::fold::indexed;
 use crate::fold::only_aside;
@@ -30,162 +30,20 @@ use crate::fold::regain;
 use crate::index::Opened;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
-use crate::journal::Event;
 use crate::journal::Folders;
 use crate::journal::SegmentId;
 use crate::journal::files::LiveKind;
 use crate::journal::remains::Extent;
 use crate::journal::remains::Loss;
 use crate::journal::remains::Remains;
-use crate::journal::rows::Rows;
 use crate::journal::sealed::Sealed;
 use crate::model::BlobId;
-use crate::model::Name;
 use crate::model::Run;
 use crate::model::RunId;
 use crate::model::Sum;
 use crate::model::Summary;
-use crate::query::Query;
-use crate::query::Reader;
 use crate::sys::File;
 use crate::sys::Open;
-use crate::sys::Stat;
-
-/// What kind of thing is out of reach because of a damage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Touched {
-    /// Nothing: it is said elsewhere too.
-    Nothing,
-    /// Points.
-    Points,
-    /// All that a segment says beside points: params, tags, artifacts, start and end of the run.
-    Events,
-    /// Some records of a run; the points next to them are told.
-    Records,
-    /// All of a segment.
-    Segment,
-    /// Files of runs.
-    Artifacts,
-    /// A folder and all that is in it.
-    Folder,
-}
-
-impl Touched {
-    /// Returns its name for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing",
-            Self::Points => "points",
-            Self::Events => "events",
-            Self::Records => "records",
-            Self::Segment => "segment",
-            Self::Artifacts => "artifacts",
-            Self::Folder => "folder",
-        }
-    }
-}
-
-/// Something that is not as it was written, and what it takes with it as far as that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where, and how it shows.
-    pub damage: Damage,
-    /// What kind of thing it takes.
-    pub touched: Touched,
-    /// Whose.
-    pub runs: Vec<RunId>,
-    /// Metrics of the points.
-    pub metrics: Vec<String>,
-    /// Smallest and largest step of the points.
-    pub steps: Option<(i64, i64)>,
-    /// How many points, where that is known.
-    pub points: Option<u64>,
-    /// Paths of the artifacts, each with its run.
-    pub artifacts: Vec<(RunId, String)>,
-    /// Whether the index still has all of the segment's points.
-    pub in_index: bool,
-}
-
-impl Fault {
-    pub(crate) fn of_segment(run: RunId, loss: Loss) -> Self {
-        let Loss { damage, extent } = loss;
-        let mut fault = Self {
-            damage,
-            touched: Touched::Segment,
-            runs: vec![run],
-            metrics: Vec::new(),
-            steps: None,
-            points: None,
-            artifacts: Vec::new(),
-            in_index: false,
-        };
-        let texts = |names: Vec<Name>| names.iter().map(|name| name.as_str().to_owned()).collect();
-        match extent {
-            Extent::Nothing => (fault.touched, fault.points) = (Touched::Nothing, Some(0)),
-            Extent::Points {
-                metrics,
-                steps,
-                count,
-            } => {
-                fault.touched = Touched::Points;
-                fault.metrics = texts(metrics);
-                (fault.steps, fault.points) = (Some(steps), Some(count));
-            }
-            Extent::Events => (fault.touched, fault.points) = (Touched::Events, Some(0)),
-            Extent::Records { metrics, steps } => {
-                fault.touched = Touched::Records;
-                (fault.metrics, fault.steps) = (texts(metrics), steps);
-            }
-            Extent::All => {}
-        }
-        fault
-    }
-
-    pub(crate) fn of_folder(damage: Damage) -> Self {
-        let touched = Touched::Folder;
-        Self {
-            touched,
-            ..Self::of_blob(damage, std::iter::empty())
-        }
-    }
-
-    pub(crate) fn of_blob(damage: Damage, artifacts: impl Iterator<Item = Artifact>) -> Self {
-        let artifacts: Vec<Artifact> = artifacts.collect();
-        let runs: BTreeSet<RunId> = artifacts.iter().map(|(run, _)| *run).collect();
-        Self {
-            damage,
-            touched: Touched::Artifacts,
-            runs: runs.into_iter().collect(),
-            metrics: Vec::new(),
-            steps: None,
-            points: None,
-            artifacts,
-            in_index: false,
-        }
-    }
-
-    /// Adds what the index says of the segment.
-    pub(crate) fn tell_by(&mut self, regained: &Regained) {
-        self.in_index = regained.has_all_points;
-        if self.touched != Touched::Segment {
-            return;
-        }
-        let Rows {
-            metrics, groups, ..
-        } = &regained.rows;
-        self.metrics = metrics
-            .iter()
-            .map(|name| name.as_str().to_owned())
-            .collect();
-        let steps = || groups.iter().flat_map(|group| group.steps.iter().copied());
-        self.steps = steps().min().zip(steps().max());
-        let points = regained.rows.point_count();
-        self.points = regained.has_all_points.then_some(points);
-    }
-}
-
-/// A run and the path of an artifact in it.
-pub(crate) type Artifact = (RunId, String);
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -213,91 +71,6 @@ impl CheckReport {
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty() && self.index.is_empty()
     }
-}
-
-/// Size of one part of a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartStat {
-    /// Files.
-    pub files: u64,
-    /// Their length in bytes.
-    pub bytes: u64,
-    /// What they take on the disk, in bytes.
-    pub allocated: u64,
-}
-
-impl PartStat {
-    fn add(&mut self, stat: &Stat) {
-        self.files += 1;
-        self.bytes += stat.len;
-        self.allocated += stat.allocated;
-    }
-}
-
-/// The size of a store and its parts.
-#[derive(Clone, Debug, Default)]
-pub struct StoreStat {
-    /// The store's id.
-    pub id: String,
-    /// Runs by status.
-    pub runs: BTreeMap<&'static str, u64>,
-    /// Series.
-    pub series: u64,
-    /// Points.
-    pub points: u64,
-    /// Sealed and settled segments.
-    pub journal: PartStat,
-    /// Segments being appended, or not folded yet.
-    pub live: PartStat,
-    /// The index.
-    pub index: PartStat,
-    /// Artifacts' bytes.
-    pub blobs: PartStat,
-    /// Runs whose disk or core did not keep up, as their writers noted.
-    pub slowed: Vec<(RunId, String)>,
-}
-
-/// Measures the store.
-pub(crate) fn stat(
-    folder: &Folder<'_>,
-    blobs: &Blobs,
-    reader: &Reader,
-    id: &str,
-) -> Result<StoreStat> {
-    let folders = folder.folders;
-    let mut stat = StoreStat {
-        id: id.to_owned(),
-        ..StoreStat::default()
-    };
-    for run in reader.runs(&Query::default())? {
-        *stat.runs.entry(run.status.as_str()).or_default() += 1;
-        stat.series += run.metrics.len() as u64;
-        stat.points += run
-            .metrics
-            .values()
-            .map(|summary| summary.count)
-            .sum::<u64>();
-        if let Some(why) = run.tags.get(SLOWED_TAG) {
-            stat.slowed.push((run.id, why.clone()));
-        }
-    }
-    let add = |part: &mut PartStat, path: &Path| match folders.sys.stat(path) {
-        Err(error) if error.is_missing() => Ok(()), // sealed or moved meanwhile
-        found => found.map(|found| part.add(&found)),
-    };
-    for file in folders.list_live()? {
-        add(&mut stat.live, &file.path)?;
-    }
-    for (number, _) in folders.list_folders()? {
-        for id in folders.list_folder(number)? {
-            add(&mut stat.journal, &folders.settled(&id))?;
-        }
-    }
-    add(&mut stat.index, folder.index.path())?;
-    for listed in blobs.list()?.blobs {
-        stat.blobs.add(&listed.stat);
-    }
-    Ok(stat)
 }
 
 /// Reads all of the store.
@@ -345,7 +118,7 @@ pub(crate) fn check(
         report,
         total,
         progress,
-        named: BTreeMap::new(),
+        owners: Owners::default(),
         index: None,
     };
     let (mut sealed, mut damaged) = (Vec::new(), BTreeSet::new());
@@ -366,12 +139,11 @@ pub(crate) fn check(
         walk.advance(bytes);
     }
     for listed in &listing.blobs {
-        let owners = walk.named.remove(&listed.blob).unwrap_or_default();
         match blobs.verify(listed.blob) {
             Ok(_) | Err(Error::NotFound { .. }) => {}
             Err(error) => {
                 let damage = error.into_damage(&blobs.path(listed.blob), 0);
-                let fault = Fault::of_blob(damage, owners.into_iter());
+                let fault = walk.owners.fault(listed.blob, damage);
                 walk.report.damage.push(fault);
             }
         }
@@ -379,7 +151,8 @@ pub(crate) fn check(
         walk.advance(listed.stat.len);
     }
     // What records name and was not listed.
-    for (blob, owners) in std::mem::take(&mut walk.named) {
+    let found: BTreeSet<BlobId> = listing.blobs.iter().map(|listed| listed.blob).collect();
+    for blob in walk.owners.blobs().filter(|blob| !found.contains(blob)) {
         let damage = match blobs.verify(blob) {
             Ok(_) => continue, // its folder, or one before it, could not be
             Err(Error::NotFound { .. }) => {
@@ -387,8 +160,7 @@ pub(crate) fn check(
             }
             Err(error) => error.into_damage(&blobs.path(blob), 0),
         };
-        let fault = Fault::of_blob(damage, owners.into_iter());
-        walk.report.damage.push(fault);
+        walk.report.damage.push(walk.owners.fault(blob, damage));
     }
     drop(walk.index.take());
     let mut report = walk.report;
@@ -405,8 +177,7 @@ struct Walk<'a> {
     report: CheckReport,
     total: u64,
     progress: Progress<'a>,
-    /// Blobs that records name, and the artifacts that they are.
-    named: BTreeMap<BlobId, BTreeSet<Artifact>>,
+    owners: Owners,
     /// Asked only of what is damaged: none while that is not needed, else what it answered.
     index: Option<Opened>,
 }
@@ -442,15 +213,6 @@ impl Walk<'_> {
         }
     }
 
-    fn take_events<'e>(&mut self, run: RunId, events: impl Iterator<Item = &'e Event>) {
-        for event in events {
-            if let Event::Artifact(artifact) = event {
-                let owners = self.named.entry(artifact.blob).or_default();
-                owners.insert((run, artifact.path.clone()));
-            }
-        }
-    }
-
     fn rows(&mut self, folder: &Folder<'_>, id: &SegmentId, file: &dyn File) {
         self.remains(folder, id, Remains::of_rows(file, id, &*folder.folders.sys));
     }
@@ -461,7 +223,7 @@ impl Walk<'_> {
         self.report.segments += 1;
         self.report.points += rows.point_count();
         self.report.unknown_records += rows.unknown.len() as u64;
-        self.take_events(id.run, rows.events.iter().map(|row| &row.event));
+        self.owners.note(id.run, &rows.events);
         self.lose(folder, id, losses);
     }
 
@@ -492,7 +254,7 @@ impl Walk<'_> {
         self.report.segments += 1;
         self.report.points += sealed.footer.points;
         self.report.unknown_records += u64::from(sealed.footer.unknown_count);
-        self.take_events(id.run, events.iter().map(|row| &row.event));
+        self.owners.note(id.run, &events);
         let settled = sealed.path() == folder.folders.settled(id);
         settled.then_some((*id, sealed.hash))
     }

@@ -69,6 +69,7 @@ pub mod chunk;
 pub mod codec;
 pub mod error;
 pub mod export;
+mod fault;
 #[doc(hidden)]
 pub mod fold;
 pub mod import;
@@ -82,6 +83,7 @@ pub mod model;
 pub mod query;
 pub mod run;
 pub mod salvage;
+mod stat;
 pub mod store;
 #[doc(hidden)]
 pub mod sys;

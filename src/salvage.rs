@@ -24,18 +24,17 @@
 //! Whatever cannot be read is damage and named; whatever cannot be written is an error. The file
 //! `format` is written last, by the store: before that the new folder is none.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::blob::Blobs;
-use crate::check::Artifact;
-use crate::check::Fault;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fault::Fault;
+use crate::fault::Owners;
 use crate::fold::GONE;
 use crate::fold::Progress;
 use crate::fold::indexed;
@@ -62,9 +61,9 @@ use crate::liveness::Liveness;
 use crate::model::BlobId;
 use crate::model::RunId;
 use crate::query::Source;
+use crate::sys;
 use crate::sys::File;
 use crate::sys::Open;
-use crate::sys::Sys;
 
 /// Bytes of the index that are copied at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -124,7 +123,7 @@ pub(crate) fn salvage(
         whole: BTreeSet::new(),
         runs: BTreeSet::new(),
         live: BTreeSet::new(),
-        named: BTreeMap::new(),
+        owners: Owners::default(),
     };
     // First what is in `live/`: from there files move to `journal/`, never back.
     let mut ids = BTreeSet::new();
@@ -151,7 +150,7 @@ pub(crate) fn salvage(
         work.copy_remains(&id)?;
     }
     work.snapshot = None;
-    remove_if_there(&*from.folders.sys, &work.copied_index())?;
+    sys::remove_if_there(&*from.folders.sys, &work.copied_index())?;
     let mut found = BTreeSet::new();
     for listed in blobs {
         found.insert(listed.blob);
@@ -162,21 +161,11 @@ pub(crate) fn salvage(
     if let Err(error) = listing {
         work.lose_folder(from.blobs.folder(), error);
     }
-    for (blob, owners) in std::mem::take(&mut work.named) {
-        if !found.contains(&blob) {
-            let damage = Damage::new(&from.blobs.path(blob), 0, "blob", "it is missing");
-            let fault = Fault::of_blob(damage, owners.into_iter());
-            work.report.lost.push(fault);
-        }
+    for blob in work.owners.blobs().filter(|blob| !found.contains(blob)) {
+        let damage = Damage::new(&from.blobs.path(blob), 0, "blob", "it is missing");
+        work.report.lost.push(work.owners.fault(blob, damage));
     }
     work.finish()
-}
-
-fn remove_if_there(sys: &dyn Sys, path: &Path) -> Result<()> {
-    match sys.remove(path) {
-        Err(error) if error.is_missing() => Ok(()),
-        removed => removed,
-    }
 }
 
 /// A segment's files that are there, open.
@@ -198,8 +187,7 @@ struct Work<'a> {
     whole: BTreeSet<SegmentId>,
     runs: BTreeSet<RunId>,
     live: BTreeSet<RunId>,
-    /// Blobs that copied records name, and the artifacts that they are.
-    named: BTreeMap<BlobId, BTreeSet<Artifact>>,
+    owners: Owners,
 }
 
 impl Work<'_> {
@@ -271,7 +259,7 @@ impl Work<'_> {
         let sys = &self.from.folders.sys;
         let path = self.copied_index();
         let from = sys.open(index.path(), Open::Read)?;
-        remove_if_there(&**sys, &path)?; // one that was of no use
+        sys::remove_if_there(&**sys, &path)?; // one that was of no use
         let to = sys.open(&path, Open::New)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut offset = 0;
@@ -385,12 +373,7 @@ impl Work<'_> {
 
     fn take_events(&mut self, run: RunId, events: &[EventRow]) {
         self.runs.insert(run);
-        for row in events {
-            if let Event::Artifact(artifact) = &row.event {
-                let owners = self.named.entry(artifact.blob).or_default();
-                owners.insert((run, artifact.path.clone()));
-            }
-        }
+        self.owners.note(run, events);
     }
 
     /// Notes damage that costs nothing.
@@ -588,7 +571,6 @@ impl Work<'_> {
     }
 
     fn copy_blob(&mut self, blob: BlobId) -> Result<()> {
-        let owners = self.named.remove(&blob).unwrap_or_default();
         match self.to.blobs.copy_from(&self.from.blobs, blob) {
             Ok(bytes) => {
                 self.report.blobs += 1;
@@ -599,8 +581,7 @@ impl Work<'_> {
             }
             Err(error) => {
                 let damage = error.into_damage(&self.from.blobs.path(blob), 0);
-                let fault = Fault::of_blob(damage, owners.into_iter());
-                self.report.lost.push(fault);
+                self.report.lost.push(self.owners.fault(blob, damage));
             }
         }
         Ok(())
@@ -610,8 +591,7 @@ impl Work<'_> {
     fn finish(self) -> Result<SalvageReport> {
         let Folders { sys, .. } = self.to.folders;
         for (number, _) in self.to.folders.list_folders()? {
-            let folder = self.to.path.join("journal").join(format!("{number:02x}"));
-            sys.sync_dir(&folder)?;
+            sys.sync_dir(&self.to.folders.numbered(number))?;
         }
         for folder in ["live", "journal", "."] {
             sys.sync_dir(&self.to.path.join(folder))?;

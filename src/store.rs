@@ -16,7 +16,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -25,13 +24,11 @@ use crate::blob::Blobs;
 use crate::capture;
 use crate::check;
 pub use crate::check::CheckReport;
-pub use crate::check::Fault;
-pub use crate::check::PartStat;
-pub use crate::check::StoreStat;
-pub use crate::check::Touched;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+pub use crate::fault::Fault;
+pub use crate::fault::Touched;
 pub use crate::fold::FoldReport;
 use crate::fold::Folder;
 pub use crate::fold::Progress;
@@ -59,6 +56,9 @@ use crate::run::RunWriter;
 use crate::salvage;
 pub use crate::salvage::SalvageReport;
 use crate::salvage::Target;
+use crate::stat;
+pub use crate::stat::PartStat;
+pub use crate::stat::StoreStat;
 use crate::sys;
 use crate::sys::Open;
 use crate::sys::RealSys;
@@ -466,22 +466,15 @@ impl Store {
         let Some(budget) = budget else {
             return self.folder().fold(None);
         };
-        let (sender, receiver) = mpsc::channel();
         let store = self.clone();
-        thread::Builder::new()
-            .name("tracker-fold".to_owned())
-            .spawn(move || {
-                let _ = sender.send(store.folder().fold(Some(budget))); // if anybody still waits
+        let work = move || store.folder().fold(Some(budget));
+        let folded = sys::within(budget + FOLD_PATIENCE, "tracker-fold", &self.0.path, work)?;
+        folded.unwrap_or_else(|| {
+            Ok(FoldReport {
+                busy: true,
+                ..FoldReport::default()
             })
-            .map_err(|source| Error::io("start a thread to fold", &self.0.path, source))?;
-        receiver
-            .recv_timeout(budget + FOLD_PATIENCE)
-            .unwrap_or_else(|_| {
-                Ok(FoldReport {
-                    busy: true,
-                    ..FoldReport::default()
-                })
-            })
+        })
     }
 
     /// Makes the index anew from the journal.
@@ -556,7 +549,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`].
     pub fn stat(&self) -> Result<StoreStat> {
-        check::stat(
+        stat::stat(
             &self.folder(),
             &self.0.source.blobs,
             &self.reader()?,

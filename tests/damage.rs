@@ -13,8 +13,8 @@
 //! - `format`: the line has no checksum. Another id makes the index foreign, and that is said.
 //! - a file that is gone is known to be gone from the index alone.
 //!
-//! `TRACKER_TORTURE=N` damages N times as many bytes, and others each time. Of a store of one short
-//! run, each byte of each file is damaged and each length tried, whatever N is.
+//! How much is damaged: `common::damage`. Of a store of one short run, each byte of each file is
+//! damaged and each length tried.
 
 #[expect(dead_code, reason = "each test uses some of it")]
 mod common;
@@ -24,35 +24,27 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
+use common::damage::damage;
+use common::damage::files;
+use common::damage::id;
+use common::damage::overwrite;
+use common::damage::put_rows;
+use common::damage::start;
 use common::real::memory_dir;
-use common::tally;
 use common::tally::Tally;
-use std::os::unix::fs::FileExt as _;
 use tracker::Error;
 use tracker::Query;
-use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::SeriesQuery;
 use tracker::Store;
-use tracker::journal::SegmentId;
-use tracker::journal::segment::header;
-use tracker::model::Environment;
 use tracker::model::ParamValue;
 use tracker::model::Point;
-use tracker::model::RunId;
 use tracker::model::RunInfo;
 use tracker::model::Status;
 use tracker::model::Sum;
 use tracker::store::EndedRun;
 use tracker::store::Fault;
-use tracker::sys::RealSys;
-use tracker::sys::Sys as _;
-
-fn id(number: u8) -> RunId {
-    RunId::new(1_700_000_000_000 + i64::from(number), [number; 16])
-}
 
 fn log_some(run: &RunWriter, salt: i64) {
     run.param("lr", ParamValue::Float(0.1)).unwrap();
@@ -64,17 +56,6 @@ fn log_some(run: &RunWriter, salt: i64) {
     run.log_at(3, 3, &[("other", f64::NAN)]).unwrap();
     run.tag("team", "blue").unwrap();
     run.note("a note").unwrap();
-}
-
-fn start(store: &Store, number: u8) -> RunWriter {
-    let options = RunOptions {
-        id: Some(id(number)),
-        name: Some(format!("run {number}")),
-        author: Some("a".to_owned()),
-        environment: Some(Environment::default()),
-        ..RunOptions::default()
-    };
-    store.start_run(options).unwrap()
 }
 
 /// A store with a file of each kind, and what it answers.
@@ -122,7 +103,7 @@ impl Subject {
         fs::remove_file(sealed).unwrap();
         put_rows(&rows, &bytes[..bytes.len() / 8 * 8]);
         // And one that is sealed and not folded.
-        store.rebuild_without(&rows);
+        rebuild_without(&store, &rows);
         let points = (0..50).map(|step| Point {
             step,
             time_us: step,
@@ -191,34 +172,14 @@ enum Verdict {
     Wrong(Answers),
 }
 
-/// A store, with what tests alone do.
-trait WithoutRows {
-    fn rebuild_without(&self, rows: &Path);
-}
-
-impl WithoutRows for Store {
-    /// Makes the index anew and leaves these rows in `live/`.
-    fn rebuild_without(&self, rows: &Path) {
-        let away = self.path().join("away");
-        fs::rename(rows, &away).unwrap();
-        // A rebuild would not drop what the old one still has of it.
-        let _ = fs::remove_file(self.path().join("index.redb"));
-        self.rebuild(&mut |_, _| {}).unwrap();
-        fs::rename(&away, rows).unwrap();
-    }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    found
+/// Makes the index anew and leaves these rows in `live/`.
+fn rebuild_without(store: &Store, rows: &Path) {
+    let away = store.path().join("away");
+    fs::rename(rows, &away).unwrap();
+    // A rebuild would not drop what the old one still has of it.
+    let _ = fs::remove_file(store.path().join("index.redb"));
+    store.rebuild(&mut |_, _| {}).unwrap();
+    fs::rename(&away, rows).unwrap();
 }
 
 /// Everything a reader tells, with its warnings.
@@ -246,70 +207,6 @@ fn answers(path: &Path) -> tracker::Result<(Answers, Vec<String>)> {
         answers.push(told);
     }
     Ok((answers, reader.warnings()))
-}
-
-/// Puts rows where they were: a file that knows its own number, or it would be a copy.
-fn put_rows(path: &Path, bytes: &[u8]) {
-    fs::write(path, bytes).unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap();
-    let (id, _) = SegmentId::parse(name).unwrap();
-    let inode = RealSys.stat(path).unwrap().inode;
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(&header(&id, inode), 0).unwrap();
-}
-
-fn torture() -> usize {
-    usize::try_from(tally::torture()).unwrap()
-}
-
-/// How many bytes are passed over before the first that is damaged: `TRACKER_SEED`; else none in
-/// the short form, and others in each process of the long one.
-fn offset() -> usize {
-    static OFFSET: OnceLock<usize> = OnceLock::new();
-    *OFFSET.get_or_init(|| {
-        let given = std::env::var("TRACKER_SEED").ok();
-        let given = given.and_then(|text| text.parse().ok());
-        let told = if std::env::var_os("TRACKER_TORTURE").is_some() {
-            std::process::id() as usize
-        } else {
-            0
-        };
-        let seed = given.unwrap_or(told);
-        eprintln!("damage: TRACKER_SEED={seed}");
-        seed
-    })
-}
-
-/// Puts bytes in a file without changing which file it is.
-fn overwrite(file: &Path, bytes: &[u8]) {
-    let mut rights = fs::metadata(file).unwrap().permissions();
-    #[expect(clippy::permissions_set_readonly_false, reason = "a file of this test")]
-    rights.set_readonly(false);
-    fs::set_permissions(file, rights).unwrap();
-    fs::write(file, bytes).unwrap();
-}
-
-/// Damages a file in many ways, one at a time, calls `see` for each, and mends it.
-///
-/// - `flips`: about so many bytes
-fn damage(file: &Path, flips: usize, cuts: usize, see: &mut dyn FnMut(&str, usize)) {
-    let bytes = fs::read(file).unwrap();
-    let stride = |count: usize| (bytes.len() / (count * torture())).max(1);
-    // Each process begins elsewhere, unless it is told where.
-    let begin = |stride: usize| offset() % stride;
-    for at in (begin(stride(flips))..bytes.len()).step_by(stride(flips)) {
-        tally::DAMAGED.add(1);
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 1 << (at % 8);
-        overwrite(file, &damaged);
-        see(&format!("bit {} of byte {at}", at % 8), at);
-    }
-    for len in (begin(stride(cuts))..bytes.len()).step_by(stride(cuts)) {
-        tally::DAMAGED.add(1);
-        overwrite(file, &bytes[..len]);
-        see(&format!("cut to {len} bytes"), len);
-    }
-    overwrite(file, &bytes);
 }
 
 #[test]
@@ -515,7 +412,7 @@ fn rows_outlive_a_damaged_sealed_file_of_theirs() {
             .unwrap();
         fs::remove_file(mended).unwrap();
         put_rows(&rows, &bytes);
-        store.rebuild_without(&rows);
+        rebuild_without(&store, &rows);
     }
 }
 

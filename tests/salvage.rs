@@ -11,7 +11,7 @@
 //! - rows whose end is damaged or cut look as torn by a death: that is a warning, or, when they are
 //!   cut between two records, nothing at all.
 //!
-//! `TRACKER_TORTURE=N` damages N times as many bytes.
+//! How much is damaged: `common::damage`.
 
 #[expect(dead_code, reason = "each test uses some of it")]
 mod common;
@@ -19,20 +19,24 @@ mod common;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
+use common::damage::damage;
+use common::damage::files;
+use common::damage::flip;
+use common::damage::id;
+use common::damage::overwrite;
+use common::damage::put_rows;
+use common::damage::start;
 use common::real::memory_dir;
+use common::tally::Tally;
 use tracker::Query;
-use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::SeriesQuery;
 use tracker::Store;
 use tracker::error::Damage;
 use tracker::journal::SegmentId;
-use tracker::journal::segment::header;
-use tracker::model::Environment;
 use tracker::model::ParamValue;
 use tracker::model::Point;
 use tracker::model::RunId;
@@ -42,23 +46,6 @@ use tracker::store::EndedRun;
 use tracker::store::Fault;
 use tracker::store::SalvageReport;
 use tracker::store::Touched;
-use tracker::sys::RealSys;
-use tracker::sys::Sys as _;
-
-fn id(number: u8) -> RunId {
-    RunId::new(1_700_000_000_000 + i64::from(number), [number; 16])
-}
-
-fn start(store: &Store, number: u8) -> RunWriter {
-    let options = RunOptions {
-        id: Some(id(number)),
-        name: Some(format!("run {number}")),
-        author: Some("a".to_owned()),
-        environment: Some(Environment::default()),
-        ..RunOptions::default()
-    };
-    store.start_run(options).unwrap()
-}
 
 /// A tag that each run sets first, as facts tell it.
 const REPLACED: &str = "tag (\"team\", \"blue\")";
@@ -358,19 +345,6 @@ fn is_rows(path: &Path) -> bool {
     path.extension().unwrap() == "seg"
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    found
-}
-
 /// All files with their bytes.
 fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let read = |path: PathBuf| {
@@ -380,43 +354,17 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files(folder).into_iter().map(read).collect()
 }
 
-/// Puts rows where they were: a file that knows its own number, or it would be a copy.
-fn put_rows(path: &Path, bytes: &[u8]) {
-    fs::write(path, bytes).unwrap();
-    let (id, _) = SegmentId::parse(path.file_name().unwrap().to_str().unwrap()).unwrap();
-    let inode = RealSys.stat(path).unwrap().inode;
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(&header(&id, inode), 0).unwrap();
-}
-
-/// Puts bytes in a file without changing which file it is.
-fn overwrite(file: &Path, bytes: &[u8]) {
-    let mut rights = fs::metadata(file).unwrap().permissions();
-    #[expect(clippy::permissions_set_readonly_false, reason = "a file of this test")]
-    rights.set_readonly(false);
-    fs::set_permissions(file, rights).unwrap();
-    fs::write(file, bytes).unwrap();
-}
-
-/// Damages a file in many ways, one at a time, calls `see` for each, and mends it.
-fn damage(file: &Path, flips: usize, see: &mut dyn FnMut(&str)) {
-    let torture = std::env::var("TRACKER_TORTURE").ok();
-    let torture: usize = torture.and_then(|text| text.parse().ok()).unwrap_or(1);
+/// Damages a file in many ways, and each part of the end of a sealed one, where all hangs on it.
+fn damage_with_end(file: &Path, flips: usize, see: &mut dyn FnMut(&str)) {
+    let name = file.file_name().unwrap().display().to_string();
+    let see = &mut |what: &str, _| see(&format!("{what} of {name}"));
+    damage(file, flips, 3, see);
     let bytes = fs::read(file).unwrap();
-    let name = file.file_name().unwrap().display();
-    let spread = (0..bytes.len()).step_by((bytes.len() / (flips * torture)).max(1));
-    // Footer, its length, its checksum, the hash of the file, and the magic of a sealed one.
-    let ends = [1, 20, 44, 48, 60].map(|back: usize| bytes.len().saturating_sub(back));
-    for at in spread.chain(ends).filter(|at| *at < bytes.len()) {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 1 << (at % 8);
-        overwrite(file, &damaged);
-        see(&format!("bit {} of byte {at} of {name}", at % 8));
-    }
-    for part in 0..3 {
-        let len = bytes.len() * part / 3;
-        overwrite(file, &bytes[..len]);
-        see(&format!("{name} cut to {len} bytes"));
+    // Footer, its length, its checksum, the hash of the file, and the magic.
+    for back in [60, 48, 44, 20, 1] {
+        if let Some(at) = bytes.len().checked_sub(back) {
+            flip(file, &bytes, at, see);
+        }
     }
     overwrite(file, &bytes);
 }
@@ -450,6 +398,7 @@ fn a_whole_store_is_copied_whole() {
 
 #[test]
 fn of_a_damaged_segment_is_lost_what_is_named() {
+    let _tally = Tally;
     let subject = Subject::new();
     let index = subject.path.join("index.redb");
     let aside = subject.dir.path().join("index");
@@ -469,7 +418,7 @@ fn of_a_damaged_segment_is_lost_what_is_named() {
                     fs::rename(&index, &aside).unwrap();
                 }
                 let mut rewritten = 0;
-                damage(&file, 10, &mut |what| {
+                damage_with_end(&file, 10, &mut |what| {
                     let Outcome { facts, report } = subject.salvage(what);
                     let told = report.lost.iter().chain(&report.spared);
                     let is_of_it = |fault: &Fault| fault.damage.path == file;
@@ -532,6 +481,7 @@ impl Facts {
 
 #[test]
 fn rows_are_taken_up_to_a_hole_and_behind_it() {
+    let _tally = Tally;
     let subject = Subject::new();
     let live = files(&subject.path.join("live"));
     let file = live.iter().find(|file| is_rows(file));
@@ -570,9 +520,10 @@ fn segments_with_names_exchanged_are_told_apart() {
 
 #[test]
 fn damaged_and_missing_blobs_are_left_out_and_named() {
+    let _tally = Tally;
     let subject = Subject::new();
     for file in files(&subject.path.join("blobs")) {
-        damage(&file, 3, &mut |what| {
+        damage_with_end(&file, 3, &mut |what| {
             let Outcome { facts, report } = subject.salvage(what);
             let [fault] = report.lost.as_slice() else {
                 panic!("{what}: {:?}", report.lost)
@@ -598,7 +549,7 @@ fn index_format_and_lock_are_not_needed() {
     for name in ["index.redb", "format", "fold.lock"] {
         let file = subject.path.join(name);
         let bytes = fs::read(&file).unwrap();
-        damage(&file, 6, &mut |what| {
+        damage_with_end(&file, 6, &mut |what| {
             let Outcome { facts, report } = subject.salvage(what);
             assert!(facts == subject.right, "{what}");
             assert_eq!(report.lost, [], "{what}");

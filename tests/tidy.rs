@@ -12,6 +12,7 @@ const RANKS: &str = "limits error model
     journal index blob capture liveness
     run fold
     query
+    fault stat
     check
     salvage
     store

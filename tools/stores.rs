@@ -2,7 +2,7 @@
 //!
 //! | kind | what is in `DIR/.tracker` |
 //! |---|---|
-//! | `runs` | 100,000 runs of 20 params and 10 metrics of 10 steps: a grid of trainings, ten seeds each |
+//! | `runs` | 100,000 runs of 20 params and 10 metrics of 10 steps: a grid, ten seeds a cell |
 //! | `wide` | 1,000 runs of 1,500 metrics of 20 steps |
 //! | `long` | a run of ten metrics of 10,000,000 steps, and one with a series of 1,000 points |
 //!

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::Blobs;
 use crate::error::Error;
 use crate::error::Result;
+use crate::sys;
 use crate::sys::File;
 use crate::sys::Open;
 
@@ -51,7 +52,9 @@ impl Blobs {
             let path = self.dir.join(format!("{random:032x}.tmp"));
             let file = self.sys.open(&path, Open::New)?;
             match file.try_lock() {
-                Ok(true) if self.still_names(&path, &*file)? => return Ok((path, file)),
+                Ok(true) if sys::still_names(&*self.sys, &path, &*file)? => {
+                    return Ok((path, file));
+                }
                 Ok(_) => {} // a sweeper had it before it was locked, and removes it
                 Err(_) => return Ok((path, file)), // no locks here, so nobody sweeps either
             }
@@ -71,22 +74,9 @@ impl Blobs {
             Err(error) if error.is_missing() || error.is_read_only() => return Ok(false),
             opened => opened?,
         };
-        if !file.try_lock()? || !self.still_names(path, &*file)? {
+        if !file.try_lock()? || !sys::still_names(&*self.sys, path, &*file)? {
             return Ok(false); // being written, or renamed before it was locked
         }
-        match self.sys.remove(path) {
-            Err(error) if error.is_missing() => Ok(false),
-            removed => removed.map(|()| true),
-        }
-    }
-
-    /// Whether the path still names this file.
-    fn still_names(&self, path: &Path, file: &dyn File) -> Result<bool> {
-        let named = match self.sys.stat(path) {
-            Err(error) if error.is_missing() => return Ok(false),
-            stat => stat?,
-        };
-        let held = file.stat()?;
-        Ok((named.device, named.inode) == (held.device, held.inode))
+        sys::remove_if_there(&*self.sys, path)
     }
 }

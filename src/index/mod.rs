@@ -44,7 +44,6 @@ mod write;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -91,6 +90,9 @@ use quiet::Failure;
 use quiet::Quiet;
 use quiet::caught;
 use storage::Storage;
+
+/// How long anybody waits for redb.
+const WAIT: Duration = Duration::from_millis(INDEX_WAIT_MS);
 
 /// Most passes of compaction; each moves pages forward, and two or three leave nothing to move.
 const COMPACT_PASSES_MAX: usize = 8;
@@ -173,19 +175,10 @@ impl Index {
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        let (sender, receiver) = mpsc::channel();
         let index = self.clone();
-        thread::Builder::new()
-            .name("tracker-index".to_owned())
-            .spawn(move || {
-                // Nobody listens after the wait is over; the snapshot is closed here then.
-                let _ = sender.send(index.open_snapshot());
-            })
-            .map_err(|source| Error::io("start a thread to read", &self.path, source))?;
-        match receiver.recv_timeout(Duration::from_millis(INDEX_WAIT_MS)) {
-            Ok(opened) => opened,
-            Err(_) => Ok(Opened::Busy),
-        }
+        // A snapshot that comes too late is closed there.
+        let work = move || index.open_snapshot();
+        sys::within(WAIT, "tracker-index", &self.path, work)?.unwrap_or(Ok(Opened::Busy))
     }
 
     fn open_snapshot(&self) -> Result<Opened> {
@@ -249,20 +242,14 @@ impl Index {
     /// # Errors
     /// As [`Self::mend`]; [`Error::Io`] when no thread can be started.
     pub fn mend_soon(&self, lock: Box<dyn sys::File>) -> Result<bool> {
-        let (sender, receiver) = mpsc::channel();
         let index = self.clone();
-        thread::Builder::new()
-            .name("tracker-mend".to_owned())
-            .spawn(move || {
-                let mended = index.mend();
-                drop(lock);
-                let _ = sender.send(mended); // nobody listens after the wait is over
-            })
-            .map_err(|source| Error::io("start a thread to mend", &self.path, source))?;
-        match receiver.recv_timeout(Duration::from_millis(INDEX_WAIT_MS)) {
-            Ok(mended) => mended.map(|()| true),
-            Err(_) => Ok(false),
-        }
+        let work = move || {
+            let mended = index.mend();
+            drop(lock);
+            mended
+        };
+        let mended = sys::within(WAIT, "tracker-mend", &self.path, work)?;
+        mended.map_or(Ok(false), |mended| mended.map(|()| true))
     }
 
     /// Reads the whole file and checks the checksums of all pages.
@@ -391,10 +378,7 @@ impl Index {
     /// # Errors
     /// [`Error::Io`]; a file that is missing is fine.
     pub fn remove(&self) -> Result<()> {
-        match self.sys.remove(&self.path) {
-            Err(error) if error.is_missing() => Ok(()),
-            other => other,
-        }
+        sys::remove_if_there(&*self.sys, &self.path).map(drop)
     }
 
     /// Moves the file aside, so that a new one is made: it may be all that still has what a damaged

@@ -192,13 +192,7 @@ impl Remains {
                 let (rows, losses) = (rows::read_left(file, id, sys)?, Vec::new());
                 return Ok(Self { rows, losses });
             }
-            let (rows, header) = match rows::read(file, id) {
-                Err(Error::Corrupt(damage)) => {
-                    let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
-                    (rows::parse_records(&bytes, id, path), Some(*damage))
-                }
-                rows => (rows?, None),
-            };
+            let (rows, header) = rows::read_despite(file, id)?;
             let header = header.map(|damage| Loss {
                 damage,
                 // Nothing in it is of this segment, whatever it is.

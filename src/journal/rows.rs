@@ -287,19 +287,34 @@ pub fn read(file: &dyn File, id: &SegmentId) -> Result<Rows> {
 /// # Errors
 /// As [`read_into`].
 pub fn read_left(file: &dyn File, id: &SegmentId, sys: &dyn Sys) -> Result<Rows> {
-    let mut rows = match read(file, id) {
-        Err(Error::Corrupt(damage)) if segment::predates_boot(file, sys) => {
-            let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
-            let mut rows = parse_records(&bytes, id, file.path());
-            rows.damage.insert(0, *damage);
-            rows
-        }
-        rows => rows?,
-    };
-    if !rows.damage.is_empty() && segment::predates_boot(file, sys) {
+    if !segment::predates_boot(file, sys) {
+        return read(file, id);
+    }
+    let (mut rows, header) = read_despite(file, id)?;
+    if let Some(damage) = header {
+        rows.damage.insert(0, damage);
+    }
+    if !rows.damage.is_empty() {
         rows.forgive();
     }
     Ok(rows)
+}
+
+/// Reads a segment file whatever its header says: a frame proves by itself which segment it is of.
+///
+/// - returns: also what is wrong with the header
+///
+/// # Errors
+/// `Error::NewerFormat`; `Error::Io`.
+pub(super) fn read_despite(file: &dyn File, id: &SegmentId) -> Result<(Rows, Option<Damage>)> {
+    match read(file, id) {
+        Err(Error::Corrupt(damage)) => {
+            let bytes = sys::read_all(file, SEGMENT_READ_BYTES_MAX)?;
+            let rows = records_into(&bytes, id, file.path(), &mut Spare::default());
+            Ok((rows, Some(*damage)))
+        }
+        rows => Ok((rows?, None)),
+    }
 }
 
 /// Reads a segment file into memory that is there.
@@ -331,12 +346,6 @@ pub fn read_into(file: &dyn File, id: &SegmentId, spare: &mut Spare) -> Result<R
 /// `Error::Corrupt` if the header is of another segment.
 pub fn parse(bytes: &[u8], id: &SegmentId, path: &Path) -> Result<Rows> {
     parse_into(bytes, id, path, &mut Spare::default())
-}
-
-/// Reads the records of a segment whatever its header says: a frame proves by itself which segment
-/// it is of.
-pub(super) fn parse_records(bytes: &[u8], id: &SegmentId, path: &Path) -> Rows {
-    records_into(bytes, id, path, &mut Spare::default())
 }
 
 fn parse_into(bytes: &[u8], id: &SegmentId, path: &Path, spare: &mut Spare) -> Result<Rows> {

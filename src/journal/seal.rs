@@ -13,6 +13,7 @@ use super::segment;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
+use crate::sys;
 use crate::sys::File;
 use crate::sys::Open;
 
@@ -61,10 +62,7 @@ impl Sealer {
         let made = folders.sealed(id).with_extension("sealing");
         let written = (|| {
             // One left by a process that died here is ours now: the lock on the rows says so.
-            match sys.remove(&made) {
-                Err(error) if !error.is_missing() => return Err(error),
-                _ => {}
-            }
+            sys::remove_if_there(sys, &made)?;
             let file = sys.open(&made, Open::New)?;
             file.write_at(bytes, 0)?;
             file.sync()?;
@@ -104,7 +102,7 @@ pub fn recover(folders: &Folders, id: &SegmentId) -> Result<Recovered> {
     let Some(file) = lock(folders, &path)? else {
         return Ok(Recovered::Held);
     };
-    if !still_names(folders, &path, &*file)? {
+    if !sys::still_names(&*folders.sys, &path, &*file)? {
         return Ok(Recovered::Gone); // another was faster
     }
     if is_sealed(folders, id, &folders.sealed(id))? || is_sealed(folders, id, &folders.settled(id))?
@@ -151,17 +149,12 @@ pub fn sweep(folders: &Folders, path: &std::path::Path) -> Result<()> {
         if folders.sys.stat(&rows).is_ok() && lock(folders, &rows)?.is_none() {
             return Ok(());
         }
-        return remove(folders, path);
+        return sys::remove_if_there(&*folders.sys, path).map(drop);
     }
     match lock(folders, path)? {
-        Some(file) if still_names(folders, path, &*file)? => remove(folders, path),
-        _ => Ok(()),
-    }
-}
-
-fn remove(folders: &Folders, path: &std::path::Path) -> Result<()> {
-    match folders.sys.remove(path) {
-        Err(error) if !error.is_missing() => Err(error),
+        Some(file) if sys::still_names(&*folders.sys, path, &*file)? => {
+            sys::remove_if_there(&*folders.sys, path).map(drop)
+        }
         _ => Ok(()),
     }
 }
@@ -173,18 +166,4 @@ pub(super) fn lock(folders: &Folders, path: &std::path::Path) -> Result<Option<A
         Err(error) => Err(error),
         Ok(file) => Ok(file.try_lock()?.then(|| Arc::from(file))),
     }
-}
-
-/// Whether the path still names this file: it may have been renamed or replaced before the lock.
-pub(super) fn still_names(
-    folders: &Folders,
-    path: &std::path::Path,
-    file: &dyn File,
-) -> Result<bool> {
-    let named = match folders.sys.stat(path) {
-        Err(error) if error.is_missing() => return Ok(false),
-        stat => stat?,
-    };
-    let held = file.stat()?;
-    Ok((named.device, named.inode) == (held.device, held.inode))
 }

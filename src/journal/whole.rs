@@ -31,6 +31,7 @@ use crate::model::RunId;
 use crate::model::RunInfo;
 use crate::model::Status;
 use crate::model::WriterId;
+use crate::sys;
 use crate::sys::File;
 use crate::sys::Open;
 
@@ -282,7 +283,7 @@ fn create_locked(folders: &Folders, made: &Path) -> Result<Box<dyn File>> {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => continue,
             file => file?,
         };
-        if file.try_lock()? && seal::still_names(folders, made, &*file)? {
+        if file.try_lock()? && sys::still_names(&*folders.sys, made, &*file)? {
             return Ok(file);
         } // else another process sweeps it up
     }

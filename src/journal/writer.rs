@@ -32,6 +32,7 @@ use crate::limits::WIDE_METRICS;
 use crate::model::Name;
 use crate::model::RunId;
 use crate::model::WriterId;
+use crate::sys;
 use crate::sys::Clock;
 use crate::sys::fork_generation;
 
@@ -109,7 +110,7 @@ impl Writer {
             let Some(file) = seal::lock(folders, &left.path)? else {
                 continue;
             };
-            if !seal::still_names(folders, &left.path, &*file)? {
+            if !sys::still_names(&*folders.sys, &left.path, &*file)? {
                 continue;
             }
             let rows = rows::read(&*file, &left.id)?;

@@ -15,6 +15,9 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::error::Result;
@@ -349,6 +352,57 @@ pub fn make_dir(sys: &dyn Sys, path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes a file if it is there.
+///
+/// - returns: whether it was
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_if_there(sys: &dyn Sys, path: &Path) -> Result<bool> {
+    match sys.remove(path) {
+        Err(error) if error.is_missing() => Ok(false),
+        removed => removed.map(|()| true),
+    }
+}
+
+/// Whether the path still names this file: it may have been renamed or replaced before it was
+/// locked.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn still_names(sys: &dyn Sys, path: &Path, file: &dyn File) -> Result<bool> {
+    let named = match sys.stat(path) {
+        Err(error) if error.is_missing() => return Ok(false),
+        stat => stat?,
+    };
+    let held = file.stat()?;
+    Ok((named.device, named.inode) == (held.device, held.inode))
+}
+
+/// Does work on a thread of its own and waits for it, but no longer than that; a thread that takes
+/// longer is left behind, and nobody hears of what it did.
+///
+/// - `name`: of the thread
+/// - `path`: what it works on, for an error
+///
+/// # Errors
+/// [`Error::Io`] when no thread can be started.
+pub(crate) fn within<T: Send + 'static>(
+    longest: Duration,
+    name: &str,
+    path: &Path,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let _ = sender.send(work()); // if anybody still waits
+        })
+        .map_err(|source| Error::io("start a thread for", path, source))?;
+    Ok(receiver.recv_timeout(longest).ok())
 }
 
 /// Appends text to a path's last name.

@@ -5,6 +5,8 @@
 //! metrics and keys come from small sets, so that operations meet each other.
 
 #[cfg(unix)]
+pub(crate) mod damage;
+#[cfg(unix)]
 pub(crate) mod disk;
 pub(crate) mod elsewhere;
 pub(crate) mod model;
