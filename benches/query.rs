@@ -2,7 +2,9 @@
 //!
 //! `query/runs` opens a reader, filters, sorts and takes twenty. Yardstick: the same question to a
 //! plain list in memory. `series/read` is a million points of one series. Yardsticks: as many
-//! points copied, and read from bytes that were never encoded. `live/tail` is from the call that
+//! points copied, and read from bytes that were never encoded. `series/sample` keeps a thousand
+//! points of ten million, with the extremes of each bucket, by the heads of chunks. Yardstick: all
+//! points read and looked at. `live/tail` is from the call that
 //! logs a step to its point in the hand of somebody who looks anew, with so many steps before it
 //! not yet sealed. Yardstick: the file of these rows read whole.
 
@@ -17,6 +19,7 @@ use criterion::Criterion;
 use criterion::Throughput;
 
 use common::Runs;
+use tracker::CurveQuery;
 use tracker::Query;
 use tracker::RunOptions;
 use tracker::SeriesQuery;
@@ -26,6 +29,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     runs(&mut criterion);
     series(&mut criterion);
+    sample(&mut criterion);
     live(&mut criterion);
     criterion.final_summary();
 }
@@ -114,6 +118,7 @@ fn series(criterion: &mut Criterion) {
     let range = SeriesQuery {
         from_step: Some(middle),
         to_step: Some(middle + 999),
+        ..SeriesQuery::default()
     };
     group.bench_function(BenchmarkId::new("thousand", steps), |bencher| {
         bencher.iter(|| reader.series(run, metric, &range).unwrap());
@@ -141,6 +146,48 @@ fn series(criterion: &mut Criterion) {
         .collect();
     group.bench_function(BenchmarkId::new("yardstick-raw", steps), |bencher| {
         bencher.iter(|| decode(black_box(&bytes)));
+    });
+    group.finish();
+}
+
+fn sample(criterion: &mut Criterion) {
+    const MOST: usize = 1_000;
+    let (_folder, store) = common::store();
+    let steps = common::size(10_000_000, 20_000);
+    Runs {
+        count: 1,
+        params: 1,
+        metrics: 1,
+        steps,
+    }
+    .add_to(&store);
+    common::fold(&store);
+    let reader = store.reader().unwrap();
+    let (run, metric) = (reader.run_ids().unwrap()[0], &common::names(1)[0]);
+    let query = CurveQuery {
+        sample: Some(MOST),
+        ..CurveQuery::default()
+    };
+    let by_points = || {
+        let points = reader.series(run, metric, &SeriesQuery::default()).unwrap();
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+        let stay = tracker::query::sample(&values, MOST);
+        stay.into_iter().map(|at| points[at]).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        reader.curve(run, metric, &query).unwrap().points,
+        by_points()
+    );
+    let mut group = criterion.benchmark_group("series");
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(2));
+    group.throughput(Throughput::Elements(steps as u64));
+    group.bench_function(BenchmarkId::new("sample", steps), |bencher| {
+        bencher.iter(|| reader.curve(run, metric, &query).unwrap());
+    });
+    group.bench_function(BenchmarkId::new("yardstick-points", steps), |bencher| {
+        bencher.iter(by_points);
     });
     group.finish();
 }

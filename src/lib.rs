@@ -90,6 +90,8 @@ pub mod sys;
 
 pub use error::Error;
 pub use error::Result;
+pub use query::Curve;
+pub use query::CurveQuery;
 pub use query::Query;
 pub use query::Reader;
 pub use query::SeriesQuery;

@@ -323,7 +323,7 @@ fn a_reader_sees_what_was_logged_a_moment_ago_by_each_of_four_processes() {
             assert!(run.metrics["loss0"].count >= told);
             let late = SeriesQuery {
                 from_step: i64::try_from(told).ok(),
-                to_step: None,
+                ..SeriesQuery::default()
             };
             let late = reader.series(*id, "loss0", &late).unwrap();
             assert_eq!(run.metrics["loss0"].count, told + late.len() as u64);

@@ -1,60 +1,76 @@
 //! Points and runs as CSV.
 //!
-//! Points go one a row: `step,time,value`, with `run` and `metric` before them where several series
-//! are written. Runs go one a row, with a column a param, metric and tag.
+//! Points go one a row, with the columns of their table. Runs go one a row, with a column a param,
+//! metric and tag.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::cannot_write;
+use super::points::PointColumns;
+use super::points::PointRow;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::ParamValue;
-use crate::model::Point;
 use crate::model::Run;
 use crate::model::RunId;
 use crate::model::float_to_json;
 use crate::model::time_to_text;
 
-/// Writes points as CSV, one series after another.
+/// Writes points as CSV.
 #[derive(Debug)]
 pub struct PointsCsv<W: Write> {
     csv: csv::Writer<W>,
-    several: bool,
 }
 
 impl<W: Write> PointsCsv<W> {
     /// Writes the header.
     ///
-    /// - `several`: whether each row tells run and metric
-    ///
     /// # Errors
     /// [`Error::Io`] if `out` fails.
-    pub fn new(out: W, several: bool) -> Result<Self> {
+    pub fn new(out: W, columns: PointColumns) -> Result<Self> {
         let mut csv = csv::Writer::from_writer(out);
-        let columns = ["run", "metric", "step", "time", "value"];
-        let skip = if several { 0 } else { 2 };
-        csv.write_record(columns.into_iter().skip(skip))
-            .map_err(failed)?;
-        Ok(Self { csv, several })
+        csv.write_record(columns.names()).map_err(failed)?;
+        Ok(Self { csv })
     }
 
-    /// Writes the points of a series.
+    /// Goes on below a header that was written before.
+    pub fn without_header(out: W) -> Self {
+        let csv = csv::Writer::from_writer(out);
+        Self { csv }
+    }
+
+    /// Writes rows of a table with the columns of the header.
     ///
     /// # Errors
     /// [`Error::Io`] if the output fails.
-    pub fn series(&mut self, run: RunId, metric: &str, points: &[Point]) -> Result<()> {
-        let run = run.to_string();
-        for point in points {
-            if self.several {
-                self.csv.write_field(&run).map_err(failed)?;
+    pub fn rows<'a>(&mut self, rows: impl Iterator<Item = PointRow<'a>>) -> Result<()> {
+        let mut whose: Option<(RunId, String)> = None;
+        for row in rows {
+            let PointRow {
+                run,
+                metric,
+                step,
+                time_us,
+                x,
+                value,
+                smoothed,
+            } = row;
+            if let Some(run) = run {
+                if whose.as_ref().is_none_or(|(last, _)| *last != run) {
+                    whose = Some((run, run.to_string()));
+                }
+                let id = whose.as_ref().map_or("", |(_, id)| id.as_str());
+                self.csv.write_field(id).map_err(failed)?;
+            }
+            if let Some(metric) = metric {
                 self.csv.write_field(metric).map_err(failed)?;
             }
-            let (step, time) = (point.step.to_string(), time_to_text(point.time_us));
-            let value = number(point.value);
-            self.csv
-                .write_record([&step, &time, &value])
-                .map_err(failed)?;
+            let x = x.map(number);
+            let rest = [step.to_string(), time_to_text(time_us)].into_iter();
+            let rest = rest.chain(x).chain([number(value)]);
+            let rest = rest.chain(smoothed.map(number));
+            self.csv.write_record(rest).map_err(failed)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod csv;
 mod folder;
 mod json;
+mod points;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,10 @@ pub use folder::ExportedRun;
 pub use folder::export_run;
 pub use json::point_to_json;
 pub use json::run_to_json;
+pub use points::PointColumns;
+pub use points::PointRow;
+pub use points::PointSeries;
+pub use points::PointTable;
 pub use record::run_record;
 pub use record::write_record;
 

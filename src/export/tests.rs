@@ -24,6 +24,7 @@ use crate::model::Stamp;
 use crate::model::Status;
 use crate::model::Summary;
 use crate::model::WriterId;
+use crate::query::Curve;
 
 const START_US: i64 = 1_705_314_600_123_456;
 
@@ -269,10 +270,23 @@ fn csv_is_one_point_or_one_run_a_row() {
     let params = BTreeMap::from([("lr".to_owned(), ParamValue::Float(1e-7))]);
     let run = run_with(params, &series);
     let mut out = Vec::new();
-    let mut csv = PointsCsv::new(&mut out, true).unwrap();
-    csv.series(run.id, "a,b", &series["a,b"]).unwrap();
+    let columns = PointColumns {
+        whose: true,
+        ..PointColumns::default()
+    };
+    let (id, metric) = (run.id, "a,b".to_owned());
+    let curve = Curve {
+        points: series[&metric].clone(),
+        ..Curve::default()
+    };
+    let points = PointSeries {
+        run: id,
+        metric,
+        curve,
+    };
+    let mut csv = PointsCsv::new(&mut out, columns).unwrap();
+    csv.rows(points.rows(columns)).unwrap();
     csv.finish().unwrap();
-    let id = run.id;
     assert_eq!(
         String::from_utf8(out).unwrap(),
         format!(

@@ -63,7 +63,9 @@ use crate::sys::Open;
 pub(crate) use memory::MemoryRun;
 pub(crate) use regain::Regained;
 pub(crate) use regain::regain;
+pub(crate) use unfolded::ALL_ROWS;
 pub(crate) use unfolded::Place;
+pub(crate) use unfolded::Seen;
 pub(crate) use unfolded::Unfolded;
 
 /// Told of work as it goes on: `(done, total)` in bytes.
@@ -239,6 +241,11 @@ impl Sink for IndexRun<'_, '_> {
 pub(crate) struct ChunkRow<'a> {
     pub(crate) axis: u32,
     pub(crate) rows: u32,
+    pub(crate) nan_count: u32,
+    /// Infinity when all are NaN.
+    pub(crate) min: f64,
+    /// Minus infinity when all are NaN.
+    pub(crate) max: f64,
     pub(crate) values: &'a [u8],
 }
 
@@ -258,11 +265,14 @@ impl<'a> ChunkRow<'a> {
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes(bytes);
-        let (axis, rows) = (bytes.u32()?, bytes.u32()?);
-        bytes.take(28)?;
+        let (axis, rows, nan_count) = (bytes.u32()?, bytes.u32()?, bytes.u32()?);
+        let (min, max, _sum) = (bytes.f64()?, bytes.f64()?, bytes.f64()?);
         Ok(Self {
             axis,
             rows,
+            nan_count,
+            min,
+            max,
             values: bytes.0,
         })
     }

@@ -60,6 +60,11 @@ pub(crate) struct Place {
     pub(crate) row: u32,
 }
 
+/// How far segments were read: of each the first row that was not.
+pub(crate) type Seen = BTreeMap<(WriterId, u32), u32>;
+/// Nothing will be added to a segment that was read so far.
+pub(crate) const ALL_ROWS: u32 = u32::MAX;
+
 #[derive(Debug)]
 enum Content {
     Rows(Rows, OnceLock<Vec<Summary>>),
@@ -217,8 +222,30 @@ impl Unfolded {
         out: &mut Vec<(Point, Place)>,
         damage: &mut Vec<Damage>,
     ) -> Result<()> {
+        self.news_of(run, metric, &mut Seen::new(), out, damage)
+    }
+
+    /// As [`Self::points_of`], of the rows that were not seen; they are then.
+    pub(crate) fn news_of(
+        &self,
+        run: RunId,
+        metric: &str,
+        seen: &mut Seen,
+        out: &mut Vec<(Point, Place)>,
+        damage: &mut Vec<Damage>,
+    ) -> Result<()> {
         let mut points = Vec::new();
         for piece in self.pieces.get(&run).into_iter().flatten() {
+            let SegmentId {
+                run: _,
+                writer,
+                seq,
+            } = piece.id;
+            let next = seen.entry((writer, seq)).or_insert(0);
+            let from = *next;
+            if from == ALL_ROWS {
+                continue;
+            }
             match &piece.content {
                 Content::Rows(rows, _) => rows.points_of(metric, &mut points),
                 Content::Sealed(footer, _) => {
@@ -233,18 +260,34 @@ impl Unfolded {
                     }
                 }
             }
-            let SegmentId {
-                run: _,
-                writer,
-                seq,
-            } = piece.id;
-            out.extend(
-                points
-                    .drain(..)
-                    .map(|(point, row)| (point, Place { writer, seq, row })),
-            );
+            let places = points
+                .drain(..)
+                .map(|(point, row)| (point, Place { writer, seq, row }));
+            for (point, place) in places.filter(|(_, place)| place.row >= from) {
+                *next = (*next).max(place.row.saturating_add(1));
+                out.push((point, place));
+            }
+            if let Content::Sealed(..) = piece.content {
+                *next = ALL_ROWS;
+            }
         }
         Ok(())
+    }
+
+    /// Counts all as seen that a metric has here.
+    pub(crate) fn mark_seen(&self, run: RunId, metric: &str, seen: &mut Seen) {
+        for piece in self.pieces.get(&run).into_iter().flatten() {
+            let next = match &piece.content {
+                Content::Sealed(..) => ALL_ROWS,
+                Content::Rows(rows, _) => {
+                    let mut points = Vec::new();
+                    rows.points_of(metric, &mut points);
+                    let last = points.iter().map(|(_, row)| *row).max();
+                    last.map_or(0, |row| row.saturating_add(1))
+                }
+            };
+            seen.insert((piece.id.writer, piece.id.seq), next);
+        }
     }
 }
 

@@ -10,13 +10,13 @@
 //! One version, in [`META`], speaks for all of them, for the whole file is made anew when it
 //! changes; so no row carries a version of its own.
 //!
-//! Versions: 1, the first.
+//! Versions: 1, the first; 2, long values stand apart from the heads of their chunks.
 
 use redb::TableDefinition;
 use redb::TableHandle;
 
 /// Version of all tables and rows together.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// What file this is: `format` u32, `store` text, `device` and `inode` u64, little-endian.
 ///
@@ -53,13 +53,37 @@ pub(super) const ARTIFACTS: TableDefinition<(u32, &str), &[u8]> = TableDefinitio
 /// (run, metric) → `SeriesRow`.
 pub(super) const SERIES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("series");
 
-/// (run, metric, first step, n) → last step i64, then the chunk as `fold` gave it.
+/// (run, metric, first step, n) → last step i64, then the chunk as `fold` gave it; of a long one
+/// its head alone.
+///
+/// So the heads of a series of ten million points are in 50 pages, not behind as many bytes as all
+/// of its values. Of a short one the values stand here, too: a row less.
 ///
 /// `n` counts chunks that begin at the same step. First and last are the smallest and the largest
 /// step of the chunk. No chunk of a series is wider than `SeriesRow::span`, so all that touch
 /// steps `a..=b` have a first step in `a - span ..= b`: that range is scanned.
 pub(super) const CHUNKS: TableDefinition<(u32, u32, i64, u32), &[u8]> =
     TableDefinition::new("chunks");
+
+/// As [`CHUNKS`] → what stands behind the head of a long chunk.
+pub(super) const VALUES: TableDefinition<(u32, u32, i64, u32), &[u8]> =
+    TableDefinition::new("values");
+
+/// Bytes of a chunk that are its head.
+pub(super) const HEAD_BYTES: usize = 36;
+/// Most bytes of values that stand in [`CHUNKS`], behind their head.
+const VALUES_BESIDE_MAX: usize = 2_048;
+
+/// Splits a chunk for [`CHUNKS`] and [`VALUES`]. A row of CHUNKS that is a head and nothing more
+/// always has one in VALUES.
+pub(super) fn split_chunk(chunk: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match chunk.split_at_checked(HEAD_BYTES) {
+        Some((head, values)) if values.is_empty() || values.len() > VALUES_BESIDE_MAX => {
+            (head, Some(values))
+        }
+        Some(_) | None => (chunk, None),
+    }
+}
 
 /// (run, axis) → steps and times that several chunks share, as `fold` gave them.
 pub(super) const AXES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("axes");
@@ -95,7 +119,7 @@ pub(super) const COLUMN_PAGES: TableDefinition<(u64, u32), &[u8]> =
 pub(super) const RECENT_CELLS: TableDefinition<u32, &[u8]> = TableDefinition::new("recent_cells");
 
 /// Names of all tables: a file has all of them or none.
-pub(super) fn names() -> [String; 18] {
+pub(super) fn names() -> [String; 19] {
     [
         META.name(),
         RUN_IDS.name(),
@@ -106,6 +130,7 @@ pub(super) fn names() -> [String; 18] {
         ARTIFACTS.name(),
         SERIES.name(),
         CHUNKS.name(),
+        VALUES.name(),
         AXES.name(),
         SEGMENTS.name(),
         FOLDERS.name(),

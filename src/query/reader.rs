@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 
 use super::filter::Field;
 use super::select;
-use super::series;
 use crate::blob::Blobs;
 use crate::error::Damage;
 use crate::error::Error;
@@ -25,7 +24,6 @@ use crate::index::NameNumber;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
 use crate::journal::Folders;
-use crate::model::Point;
 use crate::model::Run;
 use crate::model::RunId;
 use crate::sys::FileSystem;
@@ -40,15 +38,6 @@ pub struct Query {
     pub sort: Vec<String>,
     /// At most so many runs.
     pub limit: Option<usize>,
-}
-
-/// Which points of a series.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SeriesQuery {
-    /// Smallest step wanted.
-    pub from_step: Option<i64>,
-    /// Largest step wanted.
-    pub to_step: Option<i64>,
 }
 
 /// One snapshot of a store: what was logged when it was taken, and nothing later.
@@ -128,7 +117,7 @@ impl Reader {
     }
 
     /// Asks; if the index proves damaged, asks the journal.
-    fn ask<T>(&self, question: impl Fn(&Self) -> Result<T>) -> Result<T> {
+    pub(super) fn ask<T>(&self, question: impl Fn(&Self) -> Result<T>) -> Result<T> {
         if let Some(reader) = self.without_index.get() {
             return question(reader);
         }
@@ -320,27 +309,6 @@ impl Reader {
         Ok(names)
     }
 
-    /// Returns the points of a series by step, then time, then the order logged.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] for an unknown run or metric (with near names); [`Error::Corrupt`],
-    /// [`Error::Io`].
-    pub fn series(&self, run: RunId, metric: &str, query: &SeriesQuery) -> Result<Vec<Point>> {
-        let found = self.ask(|reader| {
-            let number = reader.number(run)?;
-            series::read(reader, run, number, metric, query)
-        })?;
-        if let Some(points) = found {
-            return Ok(points);
-        }
-        let near = near(metric, self.run(run)?.metrics.into_keys());
-        Err(Error::NotFound {
-            what: "metric",
-            name: metric.to_owned(),
-            near,
-        })
-    }
-
     /// Finds the run that `text` names: an id, a prefix that only one run has, a unique name,
     /// `@last` (the newest start), or `@best:METRIC` (largest last value) and `@best:-METRIC`.
     ///
@@ -476,7 +444,7 @@ fn distrust(damage: &Damage) -> String {
 }
 
 /// The names nearest to one that is not there, best first.
-pub(crate) fn near(name: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+pub fn near(name: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     const NEAR_MAX: usize = 3;
     let name = name.to_lowercase();
     let likeness = |other: &str| {

@@ -1,193 +1,330 @@
-//! Reads a series: chunks of the index, then what is not folded, in one order.
+//! One series: its points, and the curve they make.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::rc::Rc;
+use std::ops::RangeInclusive;
 
 use super::reader::Reader;
-use super::reader::SeriesQuery;
-use crate::chunk;
-use crate::codec::Malformed;
-use crate::error::Damage;
+use super::reader::near;
+use super::sample;
+use super::sections;
+use super::sections::Loose;
+use super::sections::Reach;
+use super::sections::Sections;
+use super::smooth::Smoother;
+use crate::error::Error;
 use crate::error::Result;
-use crate::fold::AxisRow;
-use crate::fold::ChunkRow;
-use crate::fold::Place;
-use crate::index::RunNumber;
-use crate::index::Snapshot;
-use crate::journal::sealed::Axis;
+use crate::index::ChunkTables;
 use crate::model::Point;
 use crate::model::RunId;
-use crate::model::WriterId;
+use crate::model::Summary;
 
-/// Steps and times of a block, and whose they are.
-struct Block {
-    writer: WriterId,
-    seq: u32,
-    axis: Axis,
+/// Room is made for so many points at most before they are read.
+const POINTS_RESERVED_MAX: usize = 1 << 24;
+
+/// Which points of a series.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SeriesQuery {
+    /// Smallest step wanted.
+    pub from_step: Option<i64>,
+    /// Largest step wanted.
+    pub to_step: Option<i64>,
+    /// Earliest time wanted, in microseconds since 1970.
+    pub since_us: Option<i64>,
+    /// Latest time wanted.
+    pub until_us: Option<i64>,
+    /// Of these only so many at the end.
+    pub tail: Option<usize>,
 }
 
-/// Points read, with their places as far as those may matter.
-#[derive(Default)]
-struct Found {
-    points: Vec<Point>,
-    /// For each stretch of `points` the block it is of, and its first row there.
-    stretches: Vec<(usize, Rc<Block>)>,
-    unfolded: Vec<(Point, Place)>,
+/// What a curve is drawn over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum X {
+    /// The steps.
+    #[default]
+    Step,
+    /// Seconds since a time, in microseconds since 1970: of a run's start, as a rule.
+    Since(i64),
+    /// What another metric of the run has at the same step, the last in reading order.
+    Metric(String),
 }
 
-/// Returns the points of a series in reading order; none if the run has no such metric.
-pub(super) fn read(
-    reader: &Reader,
-    run: RunId,
-    number: Option<RunNumber>,
-    metric: &str,
-    query: &SeriesQuery,
-) -> Result<Option<Vec<Point>>> {
-    let from = query.from_step.unwrap_or(i64::MIN);
-    let to = query.to_step.unwrap_or(i64::MAX);
-    let mut found = Found::default();
-    let mut is_known = false;
-    if let (Some(snapshot), Some(number)) = (reader.snapshot(), number) {
-        is_known |= read_index(snapshot, number, metric, from, to, &mut found)?;
-    }
-    let mut damage = Vec::new();
-    reader
-        .unfolded()
-        .points_of(run, metric, &mut found.unfolded, &mut damage)?;
-    is_known |= !found.unfolded.is_empty() || !damage.is_empty();
-    reader.warn_of(&damage);
-    if !is_known {
-        return Ok(None);
-    }
-    let mut points = found.in_order();
-    if query.from_step.is_some() || query.to_step.is_some() {
-        points.retain(|point| (from..=to).contains(&point.step));
-    }
-    Ok(Some(points))
+/// Which points of a series, and how they are drawn.
+#[derive(Clone, Debug, Default)]
+pub struct CurveQuery {
+    /// Which of its points.
+    pub points: SeriesQuery,
+    /// Over what.
+    pub x: X,
+    /// Alpha of a [`Smoother`] that goes over the whole series, so that a value does not depend on
+    /// the range that is asked for.
+    pub smooth: Option<f64>,
+    /// Keep at most so many points, at least 1: as [`sample`](super::sample) chooses them by what
+    /// is drawn, the smoothed values if there are any.
+    pub sample: Option<usize>,
 }
 
-fn read_index(
-    snapshot: &Snapshot,
-    run: RunNumber,
-    metric: &str,
-    from: i64,
-    to: i64,
-    found: &mut Found,
-) -> Result<bool> {
-    let Some(name) = snapshot.name_number(metric)? else {
-        return Ok(false);
-    };
-    let Some(summary) = snapshot.summary(run, name)? else {
-        return Ok(false);
-    };
-    if from <= i64::MIN + 1 && to == i64::MAX {
-        found
-            .points
-            .reserve(usize::try_from(summary.count).unwrap_or(0).min(1 << 24));
-    }
-    let mut blocks: BTreeMap<u32, Rc<Block>> = BTreeMap::new();
-    let mut values = Vec::new();
-    for stored in snapshot.chunks(run, name, from..=to)? {
-        let stored = stored?;
-        let chunk = ChunkRow::decode(&stored.bytes).map_err(|why| damage(snapshot, &why))?;
-        let block = match blocks.entry(chunk.axis) {
-            Entry::Occupied(entry) => Rc::clone(entry.get()),
-            Entry::Vacant(entry) => {
-                Rc::clone(entry.insert(Rc::new(read_block(snapshot, run, chunk.axis)?)))
-            }
-        };
-        values.clear();
-        chunk::decode_values(chunk.values, chunk.rows as usize, &mut values)
-            .map_err(|why| damage(snapshot, &why))?;
-        found
-            .stretches
-            .push((found.points.len(), Rc::clone(&block)));
-        let Axis {
-            places: _,
-            steps,
-            times_us,
-        } = &block.axis;
-        let rows = steps.iter().zip(times_us).zip(&values);
-        found
-            .points
-            .extend(rows.map(|((&step, &time_us), &value)| Point {
-                step,
-                time_us,
-                value,
-            }));
-    }
-    Ok(true)
+/// Points of a series as they are drawn.
+#[derive(Clone, Debug, Default)]
+pub struct Curve {
+    /// In reading order: by step, then time, then the order logged.
+    pub points: Vec<Point>,
+    /// `[points]`, or empty for [`X::Step`].
+    pub x: Vec<f64>,
+    /// `[points]`, or empty if not smoothed.
+    pub smoothed: Vec<f64>,
+    /// Points there were before they were sampled.
+    pub total: usize,
+    /// Points that were left out because the other metric has nothing at their step.
+    pub without_x: usize,
 }
 
-fn read_block(snapshot: &Snapshot, run: RunNumber, axis: u32) -> Result<Block> {
-    let missing = || Malformed::new(format!("axis {axis} is missing"));
-    let bytes = snapshot
-        .axis(run, axis)?
-        .ok_or_else(|| damage(snapshot, &missing()))?;
-    let decode = || -> Result<Block, Malformed> {
-        let row = AxisRow::decode(&bytes)?;
-        let axis = Axis::decode(row.bytes, row.rows as usize, row.split)?;
-        Ok(Block {
-            writer: row.writer,
-            seq: row.seq,
-            axis,
+impl SeriesQuery {
+    fn steps(&self) -> RangeInclusive<i64> {
+        self.from_step.unwrap_or(i64::MIN)..=self.to_step.unwrap_or(i64::MAX)
+    }
+
+    /// Tells whether a point is within the steps and times; the tail aside.
+    pub fn contains(&self, point: &Point) -> bool {
+        self.steps().contains(&point.step) && self.is_within_times(point)
+    }
+
+    fn is_within_times(&self, point: &Point) -> bool {
+        self.since_us.is_none_or(|since| point.time_us >= since)
+            && self.until_us.is_none_or(|until| point.time_us <= until)
+    }
+
+    fn has_times(&self) -> bool {
+        self.since_us.is_some() || self.until_us.is_some()
+    }
+}
+
+impl Reader {
+    /// Returns the points of a series by step, then time, then the order logged.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown run or metric (with near names); [`Error::Corrupt`],
+    /// [`Error::Io`].
+    pub fn series(&self, run: RunId, metric: &str, query: &SeriesQuery) -> Result<Vec<Point>> {
+        let found = self.ask(|reader| {
+            let source = Source::open(reader, run, metric)?;
+            source.map(|source| source.points(query)).transpose()
+        })?;
+        found.map_or_else(|| Err(self.no_series(run, metric)?), Ok)
+    }
+
+    /// Returns the points of a series as they are drawn.
+    ///
+    /// Sampling reads the heads of all chunks, and decodes those that may have a point which
+    /// stays; smoothing, times and another metric for x need all points.
+    ///
+    /// # Errors
+    /// As [`Self::series`], of the metric for x too; [`Error::Invalid`] for a sample of no points
+    /// or a smoothing that is none.
+    pub fn curve(&self, run: RunId, metric: &str, query: &CurveQuery) -> Result<Curve> {
+        if query.sample == Some(0) {
+            return Err(Error::invalid("sample", "has no points, want 1 or more"));
+        }
+        let smoother = query.smooth.map(Smoother::new).transpose()?;
+        let found = self.ask(|reader| {
+            let Some(source) = Source::open(reader, run, metric)? else {
+                return Ok(Err(metric));
+            };
+            let x = match &query.x {
+                X::Step | X::Since(_) => None,
+                X::Metric(name) => match Source::open(reader, run, name)? {
+                    Some(source) => Some(source),
+                    None => return Ok(Err(name)),
+                },
+            };
+            source.curve(query, smoother, x.as_ref()).map(Ok)
+        })?;
+        found.or_else(|metric| Err(self.no_series(run, metric)?))
+    }
+
+    fn no_series(&self, run: RunId, metric: &str) -> Result<Error> {
+        let near = near(metric, self.run(run)?.metrics.into_keys());
+        Ok(Error::NotFound {
+            what: "metric",
+            name: metric.to_owned(),
+            near,
         })
-    };
-    decode().map_err(|why| damage(snapshot, &why).into())
-}
-
-fn damage(snapshot: &Snapshot, why: &Malformed) -> Damage {
-    Damage::new(
-        snapshot.path(),
-        0,
-        "chunk",
-        format!("{why}; `tracker rebuild` mends it"),
-    )
-}
-
-impl Found {
-    /// All points by step, time and place.
-    fn in_order(mut self) -> Vec<Point> {
-        let key = |point: &Point| (point.step, point.time_us);
-        let unfolded_first = self.unfolded.first().map(|(point, _)| key(point));
-        let ascends = |points: &[Point]| {
-            points
-                .windows(2)
-                .all(|pair| matches!(pair, [a, b] if key(a) < key(b)))
-        };
-        let unfolded_ascends = self
-            .unfolded
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if key(&a.0) < key(&b.0)));
-        let joins = match (self.points.last(), unfolded_first) {
-            (Some(last), Some(first)) => key(last) < first,
-            _ => true,
-        };
-        if joins && unfolded_ascends && ascends(&self.points) {
-            self.points
-                .extend(self.unfolded.into_iter().map(|(point, _)| point));
-            return self.points;
-        }
-        let ends = self.stretches.iter().skip(1).map(|(start, _)| *start);
-        let ends = ends.chain([self.points.len()]);
-        let mut all = std::mem::take(&mut self.unfolded);
-        for ((start, block), end) in self.stretches.iter().zip(ends) {
-            let points = self.points.get(*start..end).unwrap_or_default();
-            all.extend(points.iter().zip(&block.axis.places).map(|(point, row)| {
-                let row = u32::try_from(*row).unwrap_or(u32::MAX);
-                (
-                    *point,
-                    Place {
-                        writer: block.writer,
-                        seq: block.seq,
-                        row,
-                    },
-                )
-            }));
-        }
-        // Stable: a metric twice in one step keeps its order there.
-        all.sort_by_key(|(point, place)| (point.step, point.time_us, *place));
-        all.into_iter().map(|(point, _)| point).collect()
     }
+}
+
+/// Where the points of a series are.
+struct Source<'a> {
+    tables: Option<ChunkTables<'a>>,
+    /// Of what is in the index.
+    summary: Summary,
+    loose: Vec<Loose>,
+}
+
+impl<'a> Source<'a> {
+    /// Returns none if the run has no such metric.
+    fn open(reader: &'a Reader, run: RunId, metric: &str) -> Result<Option<Self>> {
+        let mut source = Self {
+            tables: None,
+            summary: Summary::default(),
+            loose: Vec::new(),
+        };
+        if let (Some(snapshot), Some(number)) = (reader.snapshot(), reader.number(run)?)
+            && let Some(name) = snapshot.name_number(metric)?
+            && let Some(summary) = snapshot.summary(number, name)?
+        {
+            source.summary = summary;
+            source.tables = snapshot.chunk_tables(number, name)?;
+        }
+        let mut damage = Vec::new();
+        reader
+            .unfolded()
+            .points_of(run, metric, &mut source.loose, &mut damage)?;
+        reader.warn_of(&damage);
+        let is_known = source.tables.is_some() || !source.loose.is_empty() || !damage.is_empty();
+        sections::sort_loose(&mut source.loose);
+        Ok(is_known.then_some(source))
+    }
+
+    fn read(&self, steps: RangeInclusive<i64>) -> Result<Vec<Point>> {
+        let is_whole = steps == (i64::MIN..=i64::MAX);
+        let count = usize::try_from(self.summary.count).unwrap_or(0) + self.loose.len();
+        let count = if is_whole { count } else { 0 };
+        let mut out = Vec::with_capacity(count.min(POINTS_RESERVED_MAX));
+        sections::read_all(self.tables.as_ref(), steps, &self.loose, &mut out)?;
+        Ok(out)
+    }
+
+    fn sections(&self, steps: RangeInclusive<i64>, last: Option<usize>) -> Result<Sections<'_>> {
+        let reach = Reach { steps, last };
+        Sections::open(self.tables.as_ref(), &self.summary, &self.loose, &reach)
+    }
+
+    fn points(&self, query: &SeriesQuery) -> Result<Vec<Point>> {
+        if let (Some(tail), false) = (query.tail, query.has_times()) {
+            return self.sections(query.steps(), Some(tail))?.last(tail);
+        }
+        let mut points = self.read(query.steps())?;
+        if query.has_times() {
+            points.retain(|point| query.is_within_times(point));
+        }
+        if let Some(tail) = query.tail {
+            points.drain(..points.len().saturating_sub(tail));
+        }
+        Ok(points)
+    }
+
+    /// - `x`: of the metric that the curve is drawn over, if it is
+    fn curve(
+        &self,
+        query: &CurveQuery,
+        smoother: Option<Smoother>,
+        x: Option<&Source<'_>>,
+    ) -> Result<Curve> {
+        let mut curve = Curve::default();
+        match (smoother, query.sample) {
+            (Some(smoother), _) => self.smooth(&query.points, smoother, &mut curve)?,
+            (None, Some(most))
+                if x.is_none() && !query.points.has_times() && query.points.tail.is_none() =>
+            {
+                let sections = self.sections(query.points.steps(), None)?;
+                curve.total = sections.len();
+                curve.points = sample::of_sections(&sections, most)?;
+                curve.set_x(&query.x, x)?;
+                return Ok(curve);
+            }
+            (None, _) => curve.points = self.points(&query.points)?,
+        }
+        curve.set_x(&query.x, x)?;
+        curve.total = curve.points.len();
+        if let Some(most) = query.sample {
+            curve.sample(most);
+        }
+        Ok(curve)
+    }
+
+    /// Smooths all of the series and then takes the points that are asked for.
+    fn smooth(&self, query: &SeriesQuery, smoother: Smoother, curve: &mut Curve) -> Result<()> {
+        let mut smoother = smoother;
+        curve.points = self.read(i64::MIN..=i64::MAX)?;
+        let smooth = |point: &Point| smoother.add(point.value);
+        curve.smoothed = curve.points.iter().map(smooth).collect();
+        let wanted: Vec<bool> = curve.points.iter().map(|p| query.contains(p)).collect();
+        if wanted.contains(&false) {
+            retain(&mut curve.points, wanted.iter().copied());
+            retain(&mut curve.smoothed, wanted.iter().copied());
+        }
+        if let Some(tail) = query.tail {
+            let before = curve.points.len().saturating_sub(tail);
+            curve.points.drain(..before);
+            curve.smoothed.drain(..before);
+        }
+        Ok(())
+    }
+}
+
+impl Curve {
+    fn set_x(&mut self, x: &X, source: Option<&Source<'_>>) -> Result<()> {
+        match (x, source) {
+            (X::Since(start_us), _) => {
+                let seconds = |point: &Point| seconds_since(*start_us, point.time_us);
+                self.x = self.points.iter().map(seconds).collect();
+            }
+            (X::Metric(_), Some(source)) => {
+                let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
+                    return Ok(());
+                };
+                let by = source.read(first.step..=last.step)?;
+                let joined = join(&self.points, &by);
+                self.without_x = joined.iter().filter(|x| x.is_none()).count();
+                self.keep(|at| joined.get(at).is_some_and(Option::is_some));
+                self.x = joined.into_iter().flatten().collect();
+            }
+            (X::Step | X::Metric(_), _) => {}
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, most: usize) {
+        let values: Vec<f64> = self.points.iter().map(|point| point.value).collect();
+        let drawn = if self.smoothed.is_empty() {
+            &values
+        } else {
+            &self.smoothed
+        };
+        let stay = sample::sample(drawn, most);
+        let mut stay = stay.into_iter().peekable();
+        self.keep(|at| stay.next_if_eq(&at).is_some());
+    }
+
+    /// Keeps points by their place; asked of each in turn.
+    fn keep(&mut self, mut stays: impl FnMut(usize) -> bool) {
+        let stays: Vec<bool> = (0..self.points.len()).map(&mut stays).collect();
+        let kept = || stays.iter().copied();
+        retain(&mut self.points, kept());
+        retain(&mut self.x, kept());
+        retain(&mut self.smoothed, kept());
+    }
+}
+
+fn retain<T>(items: &mut Vec<T>, stays: impl Iterator<Item = bool>) {
+    let mut stays = stays;
+    items.retain(|_| stays.next() == Some(true));
+}
+
+/// Returns the seconds from one time to another, both in microseconds since 1970.
+fn seconds_since(start_us: i64, time_us: i64) -> f64 {
+    (i128::from(time_us) - i128::from(start_us)) as f64 / 1e6
+}
+
+/// Returns for each point the last value that the other series has at its step.
+///
+/// - `points`, `by`: in reading order
+fn join(points: &[Point], by: &[Point]) -> Vec<Option<f64>> {
+    let mut rest = by;
+    let mut at: Option<&Point> = None;
+    let value_at = |point: &Point| {
+        while let Some((next, after)) = rest.split_first().filter(|(by, _)| by.step <= point.step) {
+            (at, rest) = (Some(next), after);
+        }
+        at.filter(|by| by.step == point.step).map(|by| by.value)
+    };
+    points.iter().map(value_at).collect()
 }

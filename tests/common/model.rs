@@ -181,6 +181,7 @@ fn check_range(reader: &Reader, id: RunId, metric: &str, points: &[ModelPoint]) 
         let query = SeriesQuery {
             from_step: from,
             to_step: to,
+            ..SeriesQuery::default()
         };
         let have = reader.series(id, metric, &query).unwrap();
         let within = |point: &&ModelPoint| {

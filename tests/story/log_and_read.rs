@@ -118,6 +118,7 @@ fn steps_in_any_order_read_by_step_then_time_then_as_logged() {
     let range = SeriesQuery {
         from_step: Some(0),
         to_step: Some(4),
+        ..SeriesQuery::default()
     };
     let some = store.reader().unwrap().series(id, "m", &range).unwrap();
     assert_eq!(some.len(), 1);

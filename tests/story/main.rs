@@ -5,6 +5,7 @@
 )]
 
 mod bad_input;
+mod curves;
 mod harness;
 #[cfg(unix)]
 mod hostile;

@@ -3,6 +3,7 @@
 //! A closed standard output is no failure (`tracker ls | head -1`); a closed standard error is
 //! ignored. Nothing here panics on either.
 
+mod axis;
 mod escape;
 pub(crate) mod number;
 mod plot;
@@ -16,6 +17,7 @@ use std::io;
 use std::io::BufWriter;
 use std::io::StdoutLock;
 use std::io::Write;
+use std::time::Duration;
 
 use anstream::AutoStream;
 use anstyle::AnsiColor;
@@ -23,10 +25,12 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::fail::Failure;
+pub(crate) use axis::Axis;
 pub(crate) use escape::escape;
 pub(crate) use escape::escape_lines;
 pub(crate) use plot::Curve;
-pub(crate) use plot::plot;
+pub(crate) use plot::Empty;
+pub(crate) use plot::Plot;
 pub(crate) use progress::Bar;
 pub(crate) use table::Cell;
 pub(crate) use table::Column;
@@ -119,6 +123,11 @@ impl Output {
         is_null_device(&io::stdout())
     }
 
+    /// Waits so long, or until nobody reads standard output any more; tells whether that is so.
+    pub(crate) fn is_gone_within(pause: Duration) -> bool {
+        is_hung_up_within(&io::stdout(), pause)
+    }
+
     /// Returns what talks to the user beside the answer.
     pub(crate) fn messages(&self) -> Messages {
         self.stderr
@@ -200,6 +209,33 @@ fn is_null_device(stdout: &io::Stdout) -> bool {
     flags & OFlags::RWMODE == OFlags::RDWR
         && null.is_some()
         && device(rustix::fs::fstat(stdout)) == null
+}
+
+#[cfg(unix)]
+fn is_hung_up_within(stdout: &io::Stdout, pause: Duration) -> bool {
+    use rustix::event::PollFd;
+    use rustix::event::PollFlags;
+    use rustix::event::Timespec;
+    // Nothing is asked for: the end of a pipe is told unasked.
+    let mut fds = [PollFd::new(stdout, PollFlags::empty())];
+    let timeout = Timespec::try_from(pause).ok();
+    let begun = match (timeout, rustix::event::poll(&mut fds, timeout.as_ref())) {
+        (Some(_), Ok(0)) => return false,
+        (Some(_), Ok(_)) => true,
+        (None, _) | (_, Err(_)) => false,
+    };
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    let is_gone = begun && fds.iter().any(|fd| fd.revents().intersects(gone));
+    if !is_gone {
+        std::thread::sleep(pause); // what is no file to wait for
+    }
+    is_gone
+}
+
+#[cfg(not(unix))]
+fn is_hung_up_within(_stdout: &io::Stdout, pause: Duration) -> bool {
+    std::thread::sleep(pause); // a write tells
+    false
 }
 
 #[cfg(not(unix))]

@@ -128,6 +128,29 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Writes a duration as short as it is round: `0.5s`, `30s`, `1h30m`, `2d`.
+pub(crate) fn short_duration(seconds: f64) -> String {
+    if seconds < 0.0 {
+        return format!("-{}", short_duration(-seconds));
+    }
+    if !seconds.is_finite() || seconds < 60.0 {
+        return format!("{}s", compact(seconds));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative here; a cast from a float saturates"
+    )]
+    let mut left = seconds.round() as u64;
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let parts = units.into_iter().filter_map(|(unit, length)| {
+        let count = left / length;
+        left %= length;
+        (count > 0).then(|| format!("{count}{unit}"))
+    });
+    parts.collect()
+}
+
 /// Writes a time in UTC to the minute: `2026-11-23 07:40`.
 pub(crate) fn time(time_us: i64) -> String {
     utc(time_us, "%Y-%m-%d %H:%M")

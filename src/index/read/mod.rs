@@ -28,6 +28,9 @@ pub use files::BlobUse;
 pub use files::FoldedSegment;
 pub use files::IndexStat;
 pub use series::Chunk;
+pub use series::ChunkHead;
+pub use series::ChunkHeads;
+pub use series::ChunkTables;
 pub use series::Chunks;
 
 use crate::codec;

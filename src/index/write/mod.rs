@@ -78,6 +78,7 @@ struct Tables<'txn> {
     artifacts: Table<'txn, (u32, &'static str), &'static [u8]>,
     series: PairRows<'txn>,
     chunks: Table<'txn, (u32, u32, i64, u32), &'static [u8]>,
+    values: Table<'txn, (u32, u32, i64, u32), &'static [u8]>,
     axes: PairRows<'txn>,
     segments: Table<'txn, (u32, u64, u32), &'static [u8]>,
     folders: Table<'txn, u8, i64>,
@@ -118,6 +119,7 @@ impl<'txn> Writer<'txn> {
             artifacts: txn.open_table(tables::ARTIFACTS)?,
             series: txn.open_table(tables::SERIES)?,
             chunks: txn.open_table(tables::CHUNKS)?,
+            values: txn.open_table(tables::VALUES)?,
             axes: txn.open_table(tables::AXES)?,
             segments: txn.open_table(tables::SEGMENTS)?,
             folders: txn.open_table(tables::FOLDERS)?,
@@ -396,7 +398,11 @@ impl<'txn> Writer<'txn> {
             };
             let n = after(last)?;
             let last = steps.last.to_le_bytes();
-            checksum::put(chunks, key(n), [&last, chunk].concat())
+            let (chunk, values) = tables::split_chunk(chunk);
+            checksum::put(chunks, key(n), [&last, chunk].concat())?;
+            values.map_or(Ok(()), |values| {
+                checksum::put(&mut writer.tables.values, key(n), values.to_vec())
+            })
         })
     }
 
