@@ -20,16 +20,16 @@ const METRICS_MAX: usize = 12;
 const RUNS_MAX: usize = 4;
 
 /// Returns the runs that are meant, in the order asked, each once.
-pub(super) fn runs(reader: &Reader, args: &SeriesArgs) -> Result<Vec<Run>, Failure> {
-    let mut runs: Vec<Run> = Vec::new();
+pub(super) fn runs(ctx: &Ctx, reader: &Reader, args: &SeriesArgs) -> Result<Vec<Run>, Failure> {
+    let (mut runs, mut chosen) = (Vec::new(), BTreeSet::new());
     let mut add = |run: Run| {
-        if runs.iter().all(|other| other.id != run.id) {
+        if chosen.insert(run.id) {
             runs.push(run);
         }
     };
     let named = args.named_run().into_iter().chain(&args.with);
     for name in named {
-        add(reader.run(Ctx::find_run(reader, name)?)?);
+        add(reader.run(ctx.find_run(reader, name)?)?);
     }
     if args.named_run().is_none() {
         let query = Query {

@@ -133,7 +133,7 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
     args.check(ctx)?;
     let patterns = Patterns::of(args)?;
     let reader = ctx.reader()?;
-    let runs = choose::runs(&reader, args)?;
+    let runs = choose::runs(ctx, &reader, args)?;
     if args.follow {
         return follow::run(ctx, args, &patterns, reader, &runs);
     }
