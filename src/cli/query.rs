@@ -4,11 +4,16 @@ use tracker::Query;
 use tracker::model::Run;
 
 use super::context::Ctx;
+use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::RunColumn;
 use super::listing;
+use super::listing::ListColumn;
+use super::listing::Listing;
 use super::print::Format;
 use tracker::query::filter::Attribute;
+use tracker::query::filter::Calculation;
+use tracker::query::filter::Expression;
 use tracker::query::filter::Field;
 
 /// Find runs by their params, metrics and tags
@@ -35,25 +40,27 @@ pub(crate) struct QueryArgs {
     /// Filter, in quotes for the shell
     filter: String,
 
-    /// Sort by a field; a leading `-` is descending (can be repeated)
-    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    /// Sort by a value; a leading `-` is descending (can be repeated)
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     sort: Vec<String>,
 
     /// Show at most so many runs; 0 is all
     #[arg(long, short = 'n', value_name = "N", default_value_t = 0)]
     limit: usize,
 
-    /// Show these fields; a bare name is a metric, param or tag (JSON has all of them always)
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    /// Show these values, with commas between them; a bare name is a metric, param or tag. JSON has
+    /// every run in full always, and as `columns` what has to be worked out
+    #[arg(long, value_name = "VALUES", allow_hyphen_values = true)]
     columns: Vec<String>,
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
-    let mut columns = Vec::new();
-    for column in &args.columns {
-        columns.push(RunColumn::parse(column)?);
-    }
     let reader = ctx.reader()?;
+    let mut columns = Vec::new();
+    for text in &args.columns {
+        let read = Expression::parse_list(text, reader.now_us());
+        columns.extend(read.map_err(|error| Failure::argument(&error))?);
+    }
     let query = Query {
         filter: Some(args.filter.clone()),
         sort: args.sort.clone(),
@@ -65,45 +72,34 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
         ctx.messages().note("no runs like that");
         return Ok(0);
     }
-    let columns = if !columns.is_empty() {
-        // Asked for by name, they stand as asked; the id is what other commands take.
-        let id = RunColumn::attribute(Attribute::Id);
-        let asked = columns.contains(&id);
-        Some([if asked { vec![] } else { vec![id] }, columns].concat())
-    } else if people {
-        Some(asked_about(&reader.fields(&query)?, &runs))
-    } else {
-        None
-    };
-    if !args.columns.is_empty() {
-        warn_of_empty(ctx, &runs, columns.as_deref().unwrap_or_default());
+    if columns.is_empty() {
+        let asked = people.then(|| reader.asked(&query)).transpose()?;
+        let columns = asked.map(|asked| asked_about(asked, &runs));
+        listing::print(ctx, &reader, &runs, columns.as_deref())?;
+        return Ok(0);
     }
-    listing::print(ctx, &reader, &runs, columns.as_deref())?;
+    let mut columns = ListColumn::resolve(&reader, &columns, &runs)?;
+    // Asked for by name, they stand as asked; the id is what other commands take.
+    let id = RunColumn::attribute(Attribute::Id).into();
+    if !columns.contains(&id) {
+        columns.insert(0, id);
+    }
+    let listing = Listing::new(&reader, &runs, columns)?;
+    listing.warn_of_empty(ctx);
+    listing.print(ctx)?;
     Ok(0)
 }
 
 /// What a table shows by itself: how the runs stand and what was asked about.
-fn asked_about(fields: &[Field], runs: &[Run]) -> Vec<RunColumn> {
-    let asked = fields.iter().cloned().map(RunColumn::Field);
-    let is_attribute = |field: &Field| matches!(field, Field::Attribute(_));
-    if fields.iter().all(is_attribute) {
+fn asked_about(asked: Vec<Calculation>, runs: &[Run]) -> Vec<ListColumn> {
+    let is_attribute = |value: &Calculation| matches!(value.as_field(), Some(Field::Attribute(_)));
+    let are_attributes = asked.iter().all(is_attribute);
+    let asked = asked.into_iter().map(ListColumn::from);
+    if are_attributes {
         // Of when and by whom they were run: how they did is as in any list.
         return listing::with_names(listing::usual_columns(runs).into_iter().chain(asked));
     }
-    let status = std::iter::once(RunColumn::attribute(Attribute::Status));
-    let start = std::iter::once(RunColumn::attribute(Attribute::Start));
-    listing::with_names(status.chain(asked).chain(start))
-}
-
-/// Says which columns nobody has: a name mistyped looks like a value not there.
-fn warn_of_empty(ctx: &Ctx, runs: &[Run], columns: &[RunColumn]) {
-    let empty = columns.iter().filter(|column| {
-        let is_own_name = !matches!(column, RunColumn::Field(Field::Attribute(_)));
-        is_own_name && !runs.iter().any(|run| column.is_in(run))
-    });
-    for column in empty {
-        let key = column.key();
-        ctx.messages()
-            .warning(format!("none of these runs has {key}"));
-    }
+    let held = |attribute| std::iter::once(ListColumn::Held(RunColumn::attribute(attribute)));
+    let columns = held(Attribute::Status).chain(asked).chain(held(Attribute::Start));
+    listing::with_names(columns)
 }

@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::blob::Blobs;
+use crate::chunk::Stats;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::error::Damage;
@@ -234,6 +235,7 @@ impl Sink for IndexRun<'_, '_> {
 pub(crate) struct ChunkRow<'a> {
     pub(crate) axis: u32,
     pub(crate) rows: u32,
+    pub(crate) stats: Stats,
     pub(crate) values: &'a [u8],
 }
 
@@ -254,10 +256,19 @@ impl<'a> ChunkRow<'a> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes(bytes);
         let (axis, rows) = (bytes.u32()?, bytes.u32()?);
-        bytes.take(28)?;
+        let nan_count = bytes.u32()?;
+        let mut float = || bytes.u64().map(f64::from_bits);
+        let (min, max, sum) = (float()?, float()?, float()?);
+        let stats = Stats {
+            nan_count,
+            min,
+            max,
+            sum,
+        };
         Ok(Self {
             axis,
             rows,
+            stats,
             values: bytes.0,
         })
     }

@@ -1,6 +1,8 @@
 //! Answers: which runs there are, what they are, how their series went.
 
 pub mod filter;
+mod lookup;
+mod measure;
 mod reader;
 mod select;
 mod series;

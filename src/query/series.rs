@@ -21,10 +21,10 @@ use crate::model::RunId;
 use crate::model::WriterId;
 
 /// Steps and times of a block, and whose they are.
-struct Block {
-    writer: WriterId,
-    seq: u32,
-    axis: Axis,
+pub(super) struct Block {
+    pub(super) writer: WriterId,
+    pub(super) seq: u32,
+    pub(super) axis: Axis,
 }
 
 /// Points read, with their places as far as those may matter.
@@ -120,7 +120,7 @@ fn read_index(
     Ok(true)
 }
 
-fn read_block(snapshot: &Snapshot, run: RunNumber, axis: u32) -> Result<Block> {
+pub(super) fn read_block(snapshot: &Snapshot, run: RunNumber, axis: u32) -> Result<Block> {
     let missing = || Malformed::new(format!("axis {axis} is missing"));
     let bytes = snapshot
         .axis(run, axis)?
@@ -137,7 +137,7 @@ fn read_block(snapshot: &Snapshot, run: RunNumber, axis: u32) -> Result<Block> {
     decode().map_err(|why| damage(snapshot, &why).into())
 }
 
-fn damage(snapshot: &Snapshot, why: &Malformed) -> Damage {
+pub(super) fn damage(snapshot: &Snapshot, why: &Malformed) -> Damage {
     Damage::new(
         snapshot.path(),
         0,

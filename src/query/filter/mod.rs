@@ -52,18 +52,23 @@
 //! - `artifacts` has many values: a condition holds if any path passes, a negated one if none does.
 
 mod ast;
+mod calc;
 mod caret;
+mod expression;
 mod field;
 mod lexer;
 mod literal;
+mod measure;
 mod names;
 mod operand;
 mod parser;
 mod predicate;
 mod sort;
+mod term;
 #[cfg(test)]
 mod tests;
 mod value;
+mod values;
 
 use std::fmt;
 
@@ -72,16 +77,23 @@ use crate::error::FilterError;
 use crate::error::Result;
 use crate::limits::TEXT_BYTES_MAX;
 use ast::Expr;
+pub use expression::Calculation;
+pub use expression::Expression;
 pub use field::Attribute;
 pub use field::Field;
 pub use field::NameKind;
 pub use field::Stat;
 use lexer::Fault;
+pub use measure::Function;
+pub use measure::Measure;
+pub use measure::Weight;
+pub use measure::Within;
 pub use names::KnownNames;
 pub use names::Names;
 use parser::Parser;
 pub use predicate::Predicate;
 pub use sort::SortKey;
+pub use term::Leaf;
 pub use value::Value;
 pub use value::compare_values;
 
@@ -118,6 +130,18 @@ impl Filter {
     /// its field cannot have.
     pub fn resolve(&self, names: &dyn Names) -> Result<Predicate> {
         Predicate::new(&self.expr, names).map_err(|fault| to_error("filter", &self.text, fault))
+    }
+
+    /// Returns the values that it asks about, in its order: whole sides of comparisons.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn asked(&self, names: &dyn Names) -> Result<Vec<Calculation>> {
+        let mut asked = Vec::new();
+        self.expr
+            .asked(names, &mut asked)
+            .map_err(|fault| to_error("filter", &self.text, fault))?;
+        Ok(asked)
     }
 }
 
