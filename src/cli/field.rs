@@ -99,7 +99,9 @@ impl RunColumn {
             Self::Field(Field::Param(name)) => param_cell(run, name),
             Self::Field(Field::Metric(name, stat)) => metric_cell(run, name, *stat),
             Self::Field(Field::Tag(name)) => tag_cell(run, name),
-            Self::Field(field @ Field::Variable(_)) => value_cell(&Value::of(field, run, now_us), now_us),
+            Self::Field(field @ Field::Variable(_)) => {
+                value_cell(&Value::of(field, run, now_us), now_us)
+            }
             Self::Named(name) => metric_cell(run, name, Stat::Last)
                 .or_else(|| param_cell(run, name))
                 .or_else(|| tag_cell(run, name)),

@@ -100,6 +100,8 @@ fn asked_about(asked: Vec<Calculation>, runs: &[Run]) -> Vec<ListColumn> {
         return listing::with_names(listing::usual_columns(runs).into_iter().chain(asked));
     }
     let held = |attribute| std::iter::once(ListColumn::Held(RunColumn::attribute(attribute)));
-    let columns = held(Attribute::Status).chain(asked).chain(held(Attribute::Start));
+    let columns = held(Attribute::Status)
+        .chain(asked)
+        .chain(held(Attribute::Start));
     listing::with_names(columns)
 }

@@ -234,9 +234,9 @@ impl<'a> Lookup<'a> {
             (Leaf::Measure(_), _) => return Ok(Value::Absent),
             (Leaf::Field(Field::Metric(_, stat)), Source::Series(name)) => {
                 let summary = self.snapshot.summary(number, *name)?;
-                return Ok(summary.map_or(Value::Absent, |summary| {
-                    Value::of_series(&summary, *stat)
-                }));
+                return Ok(
+                    summary.map_or(Value::Absent, |summary| Value::of_series(&summary, *stat))
+                );
             }
             (Leaf::Field(field), _) => field,
         };

@@ -85,7 +85,11 @@ fn narrowed(within: &Within, summary: &Summary) -> Within {
     let is_free = within.times_us.0 <= times.0 && times.1 <= within.times_us.1;
     Within {
         steps: narrow(within.steps, steps),
-        times_us: if is_free { all.times_us } else { within.times_us },
+        times_us: if is_free {
+            all.times_us
+        } else {
+            within.times_us
+        },
     }
 }
 
@@ -247,7 +251,9 @@ impl Series<'_> {
         }
         let mut points = self.points_within((from, to))?;
         points.retain(|point| point.value.is_finite());
-        let extra = points.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+        let extra = points
+            .len()
+            .saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
         points.drain(..extra);
         Ok(points)
     }

@@ -218,7 +218,7 @@ For more information, try '--help'.
         &["finish", "single", "--reason", "why"],
         &["compare", "single", "--min"],
         &["export", "single", "--format", "md"],
-        &["query", "acc > 0", "--columns", "median(acc)"],
+        &["query", "acc > 0", "--columns", "meridian(acc)"],
         &["series", "single", "acc", "--plot", "--format", "csv"],
     ] {
         let output = dir.call(wrong).output();

@@ -123,7 +123,9 @@ fn combine<'a>(op: Op, left: &Value<'_>, right: &Value<'_>) -> Value<'a> {
         (Op::Subtract, Time(left), Time(right)) => {
             Value::Duration((i128::from(left) - i128::from(right)) as f64 / 1e6)
         }
-        (Op::Add, Time(time), Duration(by)) | (Op::Add, Duration(by), Time(time)) => later(time, by),
+        (Op::Add, Time(time), Duration(by)) | (Op::Add, Duration(by), Time(time)) => {
+            later(time, by)
+        }
         (Op::Subtract, Time(time), Duration(by)) => later(time, -by),
         _ => {
             let (Some(a), Some(b)) = (left.number(), right.number()) else {
@@ -213,11 +215,7 @@ impl<'a> Compiler<'a> {
             Term::Name(name) => {
                 let leaf = settle(self.names, name, &term.span, absence)?;
                 let (number, domain) = (self.number(&leaf), leaf.domain());
-                (
-                    Term::Name(Name::Known(leaf)),
-                    Calc::Leaf(number),
-                    domain,
-                )
+                (Term::Name(Name::Known(leaf)), Calc::Leaf(number), domain)
             }
             Term::Negate(inner) => {
                 let inner = self.value(inner, false)?;

@@ -45,7 +45,9 @@ pub struct Weight(u64); // bits: floats that are not negative are ordered as the
 impl Weight {
     /// Takes a weight; none outside `0.0..1.0`.
     pub fn new(weight: f64) -> Option<Self> {
-        (0.0..1.0).contains(&weight).then(|| Self((weight + 0.0).to_bits())) // -0.0 becomes 0.0
+        (0.0..1.0)
+            .contains(&weight)
+            .then(|| Self((weight + 0.0).to_bits())) // -0.0 becomes 0.0
     }
 
     /// Returns the number.
@@ -94,7 +96,11 @@ const NAMES: [&str; 6] = ["at", "median", "first_nan", "auc", "slope", "smooth"]
 
 /// Names of all functions, as a hint lists them.
 pub(super) fn function_names() -> Vec<&'static str> {
-    Stat::ALL.iter().map(|stat| stat.name()).chain(NAMES).collect()
+    Stat::ALL
+        .iter()
+        .map(|stat| stat.name())
+        .chain(NAMES)
+        .collect()
 }
 
 /// As it is written in a filter.

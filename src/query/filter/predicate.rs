@@ -17,10 +17,10 @@ use super::lexer::Parsed;
 use super::lexer::Spanned;
 use super::literal::Literal;
 use super::names::Names;
-use super::parser::shown;
 use super::operand;
 use super::operand::Members;
 use super::operand::Operand;
+use super::parser::shown;
 use super::term::Leaf;
 use super::term::Name;
 use super::term::Term;
@@ -138,7 +138,11 @@ impl Probe {
     fn cost(&self, leaves: &[Leaf]) -> u8 {
         let of_check = match &self.check {
             Check::Equal(other) | Check::Order(_, other) => other.cost(leaves),
-            Check::InAny(items) => items.iter().map(|item| item.cost(leaves)).max().unwrap_or(0),
+            Check::InAny(items) => items
+                .iter()
+                .map(|item| item.cost(leaves))
+                .max()
+                .unwrap_or(0),
             Check::Between(low, high) => low.cost(leaves).max(high.cost(leaves)),
             Check::In(_) | Check::Match(_) | Check::Null => 0,
         };
@@ -256,10 +260,7 @@ impl Ready<'_, '_> {
 }
 
 /// How a value compares with another, or with any of several texts: equal if one of them is.
-fn of_any(
-    other: &Value<'_>,
-    compare: impl Fn(&Value<'_>) -> Option<Ordering>,
-) -> Option<Ordering> {
+fn of_any(other: &Value<'_>, compare: impl Fn(&Value<'_>) -> Option<Ordering>) -> Option<Ordering> {
     let Value::Texts(texts) = other else {
         return compare(other);
     };
@@ -310,7 +311,10 @@ fn probe(compiler: &mut Compiler<'_>, test: &Test) -> Parsed<Probe> {
             Check::Order(*order, against(to)?)
         }
         Condition::In(items) => {
-            let items = items.iter().map(against).collect::<Parsed<Vec<Against>>>()?;
+            let items = items
+                .iter()
+                .map(against)
+                .collect::<Parsed<Vec<Against>>>()?;
             let fixed = items.iter().map(|item| match item {
                 Against::Fixed(operand) => Some(operand.clone()),
                 Against::Value(..) | Against::Turned(..) => None,
@@ -394,10 +398,8 @@ fn comparable(a: Domain, b: Domain) -> bool {
 fn without_names(value: &Spanned<Term>) -> Fault {
     let span = value.span.clone();
     match &value.value {
-        Term::Literal(Literal::Text(_)) => {
-            Fault::new(span, "a text stands where a name is needed")
-                .hint("write a name bare or in double quotes")
-        }
+        Term::Literal(Literal::Text(_)) => Fault::new(span, "a text stands where a name is needed")
+            .hint("write a name bare or in double quotes"),
         _ => Fault::new(span, "no side of this names anything of a run")
             .hint("name a param, metric, tag or attribute: metrics.acc > 0.9"),
     }
@@ -421,12 +423,9 @@ fn ordered(left: &Typed, operator: &str) -> Parsed<()> {
 
 fn textual(left: &Typed, pattern: &std::ops::Range<usize>) -> Parsed<()> {
     let hint = match left.domain {
-        Domain::Any
-        | Domain::Tag
-        | Domain::Text
-        | Domain::Status
-        | Domain::Id
-        | Domain::Paths => return Ok(()),
+        Domain::Any | Domain::Tag | Domain::Text | Domain::Status | Domain::Id | Domain::Paths => {
+            return Ok(());
+        }
         Domain::Number | Domain::Duration => "compare with =, <, > or between",
         Domain::Bool => "compare with = true or = false",
         Domain::Time => "write: between '2024-01-01' and '2024-01-31'",

@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::expression::Calculation;
 use super::lexer::Parsed;
+use super::lexer::Token;
 use super::names::Names;
 use super::parser::Parser;
 use super::term::Op;
-use super::lexer::Token;
 use super::to_error;
 use super::value::Value;
 use super::value::compare_values;

@@ -257,7 +257,10 @@ impl fmt::Display for Term {
             Self::Chain(chain) => {
                 // The first may be of a level that binds tighter, the others must be.
                 let is_sum = chain.is_sum();
-                chain.first.value.write_inside(f, |inner| inner && !is_sum)?;
+                chain
+                    .first
+                    .value
+                    .write_inside(f, |inner| inner && !is_sum)?;
                 for (op, operand) in &chain.rest {
                     write!(f, " {} ", op.symbol())?;
                     operand.value.write_inside(f, |inner| inner || !is_sum)?;
@@ -309,6 +312,8 @@ fn reads_as_bare(name: &str) -> bool {
 
 /// The duration of `now-7d` written without blanks.
 pub(super) fn after_now(word: &str) -> Option<Duration> {
-    let head = word.get(..3).filter(|head| head.eq_ignore_ascii_case("now"))?;
+    let head = word
+        .get(..3)
+        .filter(|head| head.eq_ignore_ascii_case("now"))?;
     Duration::parse(word.get(head.len()..)?)
 }

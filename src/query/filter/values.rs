@@ -256,7 +256,10 @@ impl Parser<'_> {
             Term::Literal(Literal::Number(number)) => Ok(Spanned::new(number, term.span)),
             _ => {
                 let have = self.source(&term.span);
-                Err(Fault::new(start.span, format!("want a number, have {have:?}")))
+                Err(Fault::new(
+                    start.span,
+                    format!("want a number, have {have:?}"),
+                ))
             }
         }
     }

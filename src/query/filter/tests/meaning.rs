@@ -165,9 +165,18 @@ fn environment_stands_under_its_prefix_and_takes_no_name_from_params() {
     for (filter, want) in [
         ("attributes.host = 'gpu-7'", "a"),
         ("attributes.command like '%train.py%'", "a"),
-        ("run.cpu_count >= 64 and attributes.cpu_count * 2 = 128", "a"),
-        ("attributes.git_commit ~ '^8d3' and attributes.git_dirty = true", "a"),
-        ("attributes.git_dirty = false or attributes.git_branch is not null", ""),
+        (
+            "run.cpu_count >= 64 and attributes.cpu_count * 2 = 128",
+            "a",
+        ),
+        (
+            "attributes.git_commit ~ '^8d3' and attributes.git_dirty = true",
+            "a",
+        ),
+        (
+            "attributes.git_dirty = false or attributes.git_branch is not null",
+            "",
+        ),
         ("attributes.env.CUDA_VISIBLE_DEVICES = 3", "a"),
         ("attributes.variables.NOWHERE is null", "abg"),
         ("attributes.reason is null", "abg"),
@@ -199,15 +208,24 @@ fn values_are_worked_out_on_both_sides() {
         ("2 * 3 + 4 * 5 - 6 / 2 - params.size = 22", "a"),
         ("10 - 4 - 3 - params.size = 2", "a"),
         ("10 - (4 - 3) - params.size = 8", "a"),
-        ("16KB = params.size * 16000 and 1KiB = params.size * 1024", "a"),
-        ("params.size * 1.5GiB = 1610612736 and params.size < 2mb", "a"),
+        (
+            "16KB = params.size * 16000 and 1KiB = params.size * 1024",
+            "a",
+        ),
+        (
+            "params.size * 1.5GiB = 1610612736 and params.size < 2mb",
+            "a",
+        ),
         // A text that is no number is absent to arithmetic, and so is what it makes.
         ("params.model + 1 = params.model + 1", ""),
         ("params.model * 0 is null", "abg"),
         ("params.lr + metrics.size > 0", "a"),
         ("not params.lr + metrics.size > 0", "bg"),
         ("params.size != metrics.size", "a"),
-        ("params.lr = params.lr and params.model = params.model", "ab"),
+        (
+            "params.lr = params.lr and params.model = params.model",
+            "ab",
+        ),
         ("params.flag = params.flag", "ab"),
         ("metrics.loss = metrics.loss", "ab"),
         ("metrics.loss < first(metrics.loss)", "a"),
@@ -228,7 +246,10 @@ fn values_are_worked_out_on_both_sides() {
         ("duration / 1h > 2.5 and 1h * 3 = duration", "a"),
         ("start + 1h < now and start + duration = end", "a"),
         ("now - start < 3h", "b"),
-        ("start - '2024-01-15' < 11h and start > 2024-01-15 + 1s", "a"),
+        (
+            "start - '2024-01-15' < 11h and start > 2024-01-15 + 1s",
+            "a",
+        ),
         ("start > now - 1d - 3h and start + 90m <= now", "b"),
         ("count(loss) / duration * 3600 = 1", "ab"),
         ("start > params.since", "a"),
@@ -263,8 +284,14 @@ fn functions_are_read_with_their_arguments() {
     for (text, canonical) in [
         ("AT(loss, -5) > 0", "at(metrics.loss, -5) > 0"),
         ("last(loss where step = 7) > 0", "at(metrics.loss, 7) > 0"),
-        ("min(loss where step < 10) > 0", "min(metrics.loss where step <= 9) > 0"),
-        ("min(loss where step<=10.5)>0", "min(metrics.loss where step <= 10) > 0"),
+        (
+            "min(loss where step < 10) > 0",
+            "min(metrics.loss where step <= 9) > 0",
+        ),
+        (
+            "min(loss where step<=10.5)>0",
+            "min(metrics.loss where step <= 10) > 0",
+        ),
         (
             "mean(loss where step >= 100 and step < 200) = 1",
             "mean(metrics.loss where step between 100 and 199) = 1",
@@ -278,13 +305,28 @@ fn functions_are_read_with_their_arguments() {
             "count(metrics.loss where time between 2024-01-15T00:00:00.000000Z and \
              2024-01-16T23:59:59.999999Z) = 1",
         ),
-        ("min(loss where step >= -9223372036854775808) = 1", "min(metrics.loss) = 1"),
-        ("max(loss where step < nan) = 1", "max(metrics.loss where step between \
-             9223372036854775807 and -9223372036854775808) = 1"),
+        (
+            "min(loss where step >= -9223372036854775808) = 1",
+            "min(metrics.loss) = 1",
+        ),
+        (
+            "max(loss where step < nan) = 1",
+            "max(metrics.loss where step between \
+             9223372036854775807 and -9223372036854775808) = 1",
+        ),
         ("max(loss where step < inf) = 1", "max(metrics.loss) = 1"),
-        ("median(loss) = auc(loss)", "median(metrics.loss) = auc(metrics.loss)"),
-        ("first_nan(metrics.\"a b\") is null", "first_nan(metrics.\"a b\") is null"),
-        ("slope(loss, 100) < slope(loss)", "slope(metrics.loss, 100) < slope(metrics.loss)"),
+        (
+            "median(loss) = auc(loss)",
+            "median(metrics.loss) = auc(metrics.loss)",
+        ),
+        (
+            "first_nan(metrics.\"a b\") is null",
+            "first_nan(metrics.\"a b\") is null",
+        ),
+        (
+            "slope(loss, 100) < slope(loss)",
+            "slope(metrics.loss, 100) < slope(metrics.loss)",
+        ),
         (
             "smooth(loss, .9 where step between 5 and 9) < 1",
             "smooth(metrics.loss, 0.9 where step between 5 and 9) < 1",
@@ -292,7 +334,11 @@ fn functions_are_read_with_their_arguments() {
     ] {
         let filter = Filter::parse(text, NOW_US).unwrap_or_else(|why| panic!("{text}: {why}"));
         assert_eq!(filter.to_string(), canonical, "{text}");
-        assert_eq!(Filter::parse(canonical, NOW_US).unwrap(), filter, "{canonical}");
+        assert_eq!(
+            Filter::parse(canonical, NOW_US).unwrap(),
+            filter,
+            "{canonical}"
+        );
     }
 }
 
@@ -310,7 +356,10 @@ fn what_is_cheap_is_asked_before_what_takes_points() {
             asked.push(predicate.leaves()[leaf].to_string());
             Value::Number(1.0)
         });
-        assert!(!matches && asked.iter().all(|leaf| leaf == "params.lr"), "{filter}: {asked:?}");
+        assert!(
+            !matches && asked.iter().all(|leaf| leaf == "params.lr"),
+            "{filter}: {asked:?}"
+        );
     }
 }
 
@@ -349,7 +398,10 @@ fn the_canonical_form_has_no_more_than_it_needs() {
         ("a = \"b c\"", "a = 'b c'"),
         ("a = \"b c\" + 1", "a = `b c` + 1"),
         ("start > 2024-01-15 + 2d", "start > 2024-01-17"),
-        ("start > 2024-01-15 + 2h", "start > 2024-01-15T02:00:00.000000Z"),
+        (
+            "start > 2024-01-15 + 2h",
+            "start > 2024-01-15T02:00:00.000000Z",
+        ),
         ("x = 4MiB or x = 2.5kb", "x = 4194304 or x = 2500.0"),
         ("`now-7d` = 1 and now-x = 2", "`now-7d` = 1 and now-x = 2"),
         ("(a=1 || b=2) && !c=3", "(a = 1 or b = 2) and not c = 3"),
@@ -394,7 +446,10 @@ fn sort_keys_read_either_way_of_saying_down() {
         ("-(loss - lr)", "-(metrics.loss - params.lr)"),
         ("loss - lr desc", "-(metrics.loss - params.lr)"),
         ("-loss * lr", "-metrics.loss * params.lr"),
-        ("(loss + lr) / -lr", "(metrics.loss + params.lr) / -params.lr"),
+        (
+            "(loss + lr) / -lr",
+            "(metrics.loss + params.lr) / -params.lr",
+        ),
         ("-at(loss, 10)", "-at(metrics.loss, 10)"),
         ("duration asc", "duration"),
     ] {
@@ -410,7 +465,9 @@ fn sort_keys_read_either_way_of_saying_down() {
         ("name - 1", "name is a text, arithmetic needs"),
         ("los", "no run has"),
     ] {
-        let fault = SortKey::parse(text, NOW_US, &names()).unwrap_err().to_string();
+        let fault = SortKey::parse(text, NOW_US, &names())
+            .unwrap_err()
+            .to_string();
         assert!(
             fault.starts_with("invalid sort key: ") && fault.contains(why),
             "{fault}"

@@ -143,10 +143,16 @@ fn any_literal(u: &mut Unstructured<'_>) -> arbitrary::Result<Literal> {
 fn any_within(u: &mut Unstructured<'_>) -> arbitrary::Result<Within> {
     let mut within = Within::ALL;
     if u.arbitrary()? {
-        within.steps = (*u.choose(&[i64::MIN, -5, 0])?, *u.choose(&[i64::MAX, -5, 9])?);
+        within.steps = (
+            *u.choose(&[i64::MIN, -5, 0])?,
+            *u.choose(&[i64::MAX, -5, 9])?,
+        );
     }
     if u.ratio(1, 4)? {
-        within.times_us = (*u.choose(&[i64::MIN, 0, NOW_US])?, *u.choose(&[i64::MAX, NOW_US])?);
+        within.times_us = (
+            *u.choose(&[i64::MIN, 0, NOW_US])?,
+            *u.choose(&[i64::MAX, NOW_US])?,
+        );
     }
     Ok(within)
 }
@@ -169,7 +175,9 @@ fn any_name(u: &mut Unstructured<'_>) -> arbitrary::Result<Name> {
             Name::Known(Leaf::of_series(any_text(u)?, function, any_within(u)?))
         }
         _ => {
-            let odd = ["and", "now", "params.x", "run.id", "min", "a.b", "now-7d", "step", "3d"];
+            let odd = [
+                "and", "now", "params.x", "run.id", "min", "a.b", "now-7d", "step", "3d",
+            ];
             Name::Bare((*u.choose(&odd)?).to_owned())
         }
     })
@@ -201,8 +209,7 @@ fn any_term(u: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Spanned
 /// A test of values that may be anything, or as the properties want it: of a name and literals.
 fn any_test(u: &mut Unstructured<'_>, plain: bool) -> arbitrary::Result<Test> {
     let name = |u: &mut Unstructured<'_>| Ok(Spanned::new(Term::Name(any_name(u)?), 0..0));
-    let literal =
-        |u: &mut Unstructured<'_>| Ok(Spanned::new(Term::Literal(any_literal(u)?), 0..0));
+    let literal = |u: &mut Unstructured<'_>| Ok(Spanned::new(Term::Literal(any_literal(u)?), 0..0));
     let left = |u: &mut Unstructured<'_>| if plain { name(u) } else { any_term(u, 2) };
     let right = |u: &mut Unstructured<'_>| if plain { literal(u) } else { any_term(u, 2) };
     let patterns = ["a|0", "^N", r"\d+'", "(?i)n", "."];
@@ -342,7 +349,11 @@ fn conditions_agree_with_what_they_are_short_for() {
         let plain = part(test.condition.clone());
         if test.negated && test.condition != Condition::Null {
             let expected = holds(&plain, &one).map(|plain| !plain && !null);
-            assert_eq!(holds(&Expr::Test(Box::new(test.clone())), &one), expected, "{test}");
+            assert_eq!(
+                holds(&Expr::Test(Box::new(test.clone())), &one),
+                expected,
+                "{test}"
+            );
         }
         let same = match &test.condition {
             Condition::In(items) => Expr::or(
