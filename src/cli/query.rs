@@ -16,26 +16,15 @@ use tracker::query::filter::Calculation;
 use tracker::query::filter::Expression;
 use tracker::query::filter::Field;
 
-/// Find runs by their params, metrics and tags
+/// Find runs by their params, metrics and tags, and by what comes out of these
 ///
-/// A filter compares fields: params.NAME, metrics.NAME (its last value), tags.NAME, and id, name,
-/// experiment, author, status, start, end, duration, note. A bare NAME is the param, metric or tag
-/// that has it. Between them and, or, not and parentheses; =, !=, <, <=, >, >=, in, between, like,
-/// ~ (a regular expression), is null. Functions look at a whole series: min, max, mean, std, first,
-/// last, count, nan_count, argmin, argmax. Names with blanks go in double quotes, texts in single
-/// ones; dates are '2024-01-15', durations 90s, 1h30m, 7d.
+/// A filter compares values: params.NAME, metrics.NAME (its last value), tags.NAME, and id, name,
+/// experiment, author, status, start, end, duration, parent, note, artifacts. A bare NAME is the
+/// param, metric or tag that has it. Names with blanks or signs go in double quotes.
 ///
-/// The table shows the fields that filter and sort speak of.
+/// The table shows the values that filter and sort speak of.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "it is read as plain text")]
-#[command(after_help = "\
-Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
-
-Examples:
-  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
-  tracker query 'status = \"failed\" and start > now - 7d'
-  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
-  tracker query 'start > 2024-01-15' --columns name,lr,'min(metrics.loss)'")]
+#[command(after_long_help = LANGUAGE, after_help = EXAMPLES)]
 pub(crate) struct QueryArgs {
     /// Filter, in quotes for the shell
     filter: String,
@@ -53,6 +42,62 @@ pub(crate) struct QueryArgs {
     #[arg(long, value_name = "VALUES", allow_hyphen_values = true)]
     columns: Vec<String>,
 }
+
+const EXAMPLES: &str = "\
+Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
+
+Examples:
+  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'status = \"failed\" and start > now - 7d'
+  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
+  tracker query 'metrics.val - metrics.train > 0.1' --sort '-(metrics.val - metrics.train)'
+  tracker query 'start > 2024-01-15' --columns name,lr,'at(metrics.loss, 1000)','loss / lr'
+
+`tracker query --help` tells the whole language.";
+
+const LANGUAGE: &str = "\
+Conditions:
+  =  !=  <  <=  >  >=   between values of any kind; both sides may be worked out
+  in (1, 2)   not in    any of a list         between 0 and 1    both bounds belong to it
+  like 'res%' ilike     % any text, _ one     ~ '^res'  !~       a regular expression
+  is null, is not null  whether it is there   and, or, not, ( )  join them
+  A condition on a value that a run does not have is false.
+
+Values:
+  0.1  -1e-3  nan  inf  true     16KB  4MiB (bytes)      'text'  \"text\"
+  90s  5m  1h30m  7d  1w         '2024-01-15'  '2024-01-15 10:30'  now  now - 7d
+
+Arithmetic, with blanks around - and /, as names run on over these:
+  + - * / %  and ( )             metrics.val - metrics.train > 0.1
+  times and durations            end - start > 1h, duration / 60 > 5, start + 1d < now
+  A param that is the text 0.01 counts as the number.
+
+Functions of a metric:
+  last first min max mean median std count nan_count
+  argmin argmax first_step last_step first_nan      a step
+  at(metrics.loss, 1000)         the value logged at that step
+  auc(metrics.loss)              area below the curve, in value times steps
+  slope(metrics.loss, 100)       of the last 100 points, in value a step
+  smooth(metrics.loss, 0.9)      last value of the debiased moving average
+  Each of some points only:      min(metrics.loss where step < 1000)
+                                 mean(loss where step >= 100 and step < 200)
+                                 count(loss where time > now - 1h)
+
+More attributes, with their prefix:
+  attributes.reason source command cwd host os cpu cpu_count git_commit git_branch git_dirty,
+  attributes.env.NAME
+
+Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
+
+Examples:
+  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'status = \"failed\" and start > now - 7d'
+  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
+  tracker query 'metrics.val - metrics.train > 0.1' --sort '-(metrics.val - metrics.train)'
+  tracker query 'first_nan(metrics.loss) is not null' --columns name,'first_nan(loss)',lr
+  tracker query 'slope(metrics.loss, 100) > 0 and status = \"running\"'
+  tracker query 'params.lr = params.warmup_lr or attributes.git_dirty = true'
+  tracker query 'start > 2024-01-15' --columns name,lr,'at(metrics.loss, 1000)','loss / lr'";
 
 pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     let reader = ctx.reader()?;

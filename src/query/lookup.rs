@@ -93,15 +93,12 @@ impl<'a> Lookup<'a> {
         for group in groups {
             let mut of_group = Vec::with_capacity(group.len());
             for leaf in group {
-                let number = match numbers.get(leaf) {
-                    Some(number) => *number,
-                    None => {
-                        leaves.push((leaf.clone(), source(snapshot, leaf)?));
-                        numbers.insert(leaf.clone(), leaves.len() - 1);
-                        leaves.len() - 1
-                    }
-                };
-                of_group.push(number);
+                let known = numbers.get(leaf).copied();
+                if known.is_none() {
+                    numbers.insert(leaf.clone(), leaves.len());
+                    leaves.push((leaf.clone(), source(snapshot, leaf)?));
+                }
+                of_group.push(known.unwrap_or(leaves.len() - 1));
             }
             places.push(of_group);
         }

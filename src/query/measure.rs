@@ -120,6 +120,13 @@ enum Look {
     Points,
 }
 
+impl Look {
+    /// This much if it is enough, else the points.
+    fn or_points(self, is_enough: bool) -> Self {
+        if is_enough { self } else { Self::Points }
+    }
+}
+
 impl Series<'_> {
     /// Returns the summary of the part, of which only what `stat` takes need be right.
     fn stat(&self, stat: Stat, whole: &Summary) -> Result<Summary> {
@@ -131,9 +138,10 @@ impl Series<'_> {
         }
         match stat {
             Stat::Count | Stat::NanCount | Stat::Min | Stat::Max | Stat::Mean => {
-                self.summary(&self.within, &|head| match head.is_inside {
-                    true if stat != Stat::Mean || head.stats.sum.is_finite() => Look::Head,
-                    _ => Look::Points,
+                // Finite values whose sum is not are added up with those of other chunks.
+                let is_told = |head: &Head| stat != Stat::Mean || head.stats.sum.is_finite();
+                self.summary(&self.within, &|head| {
+                    Look::Head.or_points(head.is_inside && is_told(head))
                 })
             }
             Stat::ArgMin | Stat::ArgMax => self.extremes(stat == Stat::ArgMin),
@@ -158,21 +166,20 @@ impl Series<'_> {
 
     /// Finds an extreme with its step: the heads tell the value, the chunks that reach it the step.
     fn extremes(&self, smallest: bool) -> Result<Summary> {
-        let found = self.summary(&self.within, &|head| match head.is_inside {
-            true => Look::Head,
-            false => Look::Points,
-        })?;
+        let found = self.summary(&self.within, &|head| Look::Head.or_points(head.is_inside))?;
         let extreme = if smallest { found.min } else { found.max };
         let Some(Extreme { value, step: _ }) = extreme else {
             return Ok(found);
         };
-        let reaches = |stats: &Stats| match smallest {
-            true => stats.min.total_cmp(&value).is_le(),
-            false => stats.max.total_cmp(&value).is_ge(),
+        let is_beyond = |stats: &Stats| {
+            if smallest {
+                stats.min.total_cmp(&value).is_gt()
+            } else {
+                stats.max.total_cmp(&value).is_lt()
+            }
         };
-        self.summary(&self.within, &|head| match reaches(&head.stats) {
-            true => Look::Points,
-            false => Look::Skip,
+        self.summary(&self.within, &|head| {
+            Look::Skip.or_points(is_beyond(&head.stats))
         })
     }
 
@@ -202,9 +209,8 @@ impl Series<'_> {
         // Chunks come by their first step.
         let first: Cell<Option<i64>> = Cell::new(None);
         let is_before = |step: i64| first.get().is_none_or(|first| step < first);
-        let look = |head: &Head| match head.stats.nan_count > 0 && is_before(head.steps.0) {
-            true => Look::Points,
-            false => Look::Skip,
+        let look = |head: &Head| {
+            Look::Skip.or_points(head.stats.nan_count == 0 || !is_before(head.steps.0))
         };
         let see = |point: &Point| {
             if point.value.is_nan() && is_before(point.step) {
@@ -231,14 +237,9 @@ impl Series<'_> {
         };
         // From where on there are surely enough of them, going back chunk by chunk.
         let mut heads: Vec<(i64, u64)> = Vec::new();
-        let heads_of = |head: &Head| match head.is_inside {
-            true => Look::Head,
-            false => Look::Skip,
-        };
-        self.folded_points(&self.within, &heads_of, &mut |found| {
-            if let Found::Head(head) = found {
-                heads.push((head.steps.0, head.finite_min()));
-            }
+        self.folded_points(&self.within, &|_| Look::Head, &mut |found| match found {
+            Found::Head(head) if head.is_inside => heads.push((head.steps.0, head.finite_min())),
+            Found::Head(_) | Found::Point(..) => {}
         })?;
         heads.sort_unstable_by_key(|(first, _)| std::cmp::Reverse(*first));
         let (mut sum, (mut from, to)) = (0, self.within.steps);

@@ -91,19 +91,31 @@ pub(super) enum Condition {
 }
 
 impl Test {
-    /// Compares two values; a literal always comes second.
-    pub(super) fn compare(
-        left: Spanned<Term>,
-        right: Spanned<Term>,
-        how: impl Fn(Spanned<Term>, bool) -> Condition,
-        negated: bool,
-    ) -> Self {
-        let turned = left.value.is_literal() && !right.value.is_literal();
-        let (value, other) = if turned { (right, left) } else { (left, right) };
+    /// Asks whether two values are equal; a literal always comes second.
+    pub(super) fn equal(left: Spanned<Term>, right: Spanned<Term>, negated: bool) -> Self {
+        let (value, other) = if is_turned(&left, &right) {
+            (right, left)
+        } else {
+            (left, right)
+        };
         Self {
             value,
             negated,
-            condition: how(other, turned),
+            condition: Condition::Equal(other),
+        }
+    }
+
+    /// Orders two values; a literal always comes second.
+    pub(super) fn order(left: Spanned<Term>, order: Order, right: Spanned<Term>) -> Self {
+        let (value, condition) = if is_turned(&left, &right) {
+            (right, Condition::Order(order.turned(), left))
+        } else {
+            (left, Condition::Order(order, right))
+        };
+        Self {
+            value,
+            negated: false,
+            condition,
         }
     }
 
@@ -117,6 +129,10 @@ impl Test {
         };
         std::iter::once(&self.value).chain(others)
     }
+}
+
+fn is_turned(left: &Spanned<Term>, right: &Spanned<Term>) -> bool {
+    left.value.is_literal() && !right.value.is_literal()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

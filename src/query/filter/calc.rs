@@ -26,7 +26,7 @@ use super::term::Term;
 use super::value::Value;
 
 /// A value to be worked out, leaves by number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Calc {
     Leaf(usize),
     Fixed(Value<'static>),
@@ -117,21 +117,18 @@ fn combine<'a>(op: Op, left: &Value<'_>, right: &Value<'_>) -> Value<'a> {
     let (Some(left), Some(right)) = (quantity(left), quantity(right)) else {
         return Value::Absent;
     };
-    use Quantity::Duration;
-    use Quantity::Time;
     match (op, left, right) {
-        (Op::Subtract, Time(left), Time(right)) => {
+        (Op::Subtract, Quantity::Time(left), Quantity::Time(right)) => {
             Value::Duration((i128::from(left) - i128::from(right)) as f64 / 1e6)
         }
-        (Op::Add, Time(time), Duration(by)) | (Op::Add, Duration(by), Time(time)) => {
-            later(time, by)
-        }
-        (Op::Subtract, Time(time), Duration(by)) => later(time, -by),
+        (Op::Add, Quantity::Time(time), Quantity::Duration(by))
+        | (Op::Add, Quantity::Duration(by), Quantity::Time(time)) => later(time, by),
+        (Op::Subtract, Quantity::Time(time), Quantity::Duration(by)) => later(time, -by),
         _ => {
             let (Some(a), Some(b)) = (left.number(), right.number()) else {
                 return Value::Absent;
             };
-            let lasts = |side| matches!(side, Duration(_));
+            let lasts = |side| matches!(side, Quantity::Duration(_));
             let is_duration = match op {
                 Op::Add | Op::Subtract => lasts(left) || lasts(right),
                 Op::Multiply => lasts(left) != lasts(right),
@@ -151,8 +148,8 @@ fn combine<'a>(op: Op, left: &Value<'_>, right: &Value<'_>) -> Value<'a> {
     reason = "a duration beyond i64 saturates and then overflows"
 )]
 fn later(time_us: i64, by_s: f64) -> Value<'static> {
-    let by_us = (by_s * 1e6).round();
-    let moved = (!by_us.is_nan()).then(|| time_us.checked_add(by_us as i64));
+    let shift = (by_s * 1e6).round();
+    let moved = (!shift.is_nan()).then(|| time_us.checked_add(shift as i64));
     moved.flatten().map_or(Value::Absent, Value::Time)
 }
 
@@ -352,16 +349,12 @@ impl Kind {
         use Kind::Number;
         use Kind::Time;
         Some(match (op, self, right) {
-            (_, Number, Number) => Number,
-            (Op::Add | Op::Subtract, Duration, Duration | Number)
-            | (Op::Add | Op::Subtract, Number, Duration)
-            | (Op::Subtract, Time, Time)
-            | (Op::Multiply, Duration, Number)
-            | (Op::Multiply, Number, Duration)
-            | (Op::Divide, Duration, Number)
-            | (Op::Remainder, Duration, Duration | Number) => Duration,
+            (_, Number, Number) | (Op::Divide, Duration | Number, Duration) => Number,
+            (Op::Add | Op::Subtract | Op::Remainder, Duration, Duration | Number)
+            | (Op::Add | Op::Subtract | Op::Multiply, Number, Duration)
+            | (Op::Multiply | Op::Divide, Duration, Number)
+            | (Op::Subtract, Time, Time) => Duration,
             (Op::Add | Op::Subtract, Time, Duration) | (Op::Add, Duration, Time) => Time,
-            (Op::Divide, Duration | Number, Duration) => Number,
             _ => return None,
         })
     }

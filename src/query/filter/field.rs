@@ -371,9 +371,10 @@ impl Field {
     /// Whether it takes a look at rows of each run, where others have a column of all runs.
     pub(super) fn is_slow(&self) -> bool {
         match self {
-            Self::Metric(_, Stat::FirstStep) | Self::Variable(_) => true,
+            Self::Metric(_, Stat::FirstStep)
+            | Self::Variable(_)
+            | Self::Attribute(Attribute::Note | Attribute::Artifacts) => true,
             Self::Param(_) | Self::Metric(..) | Self::Tag(_) => false,
-            Self::Attribute(Attribute::Note | Attribute::Artifacts) => true,
             Self::Attribute(attribute) => !attribute.is_bare(),
         }
     }

@@ -221,14 +221,8 @@ impl<'a> Parser<'a> {
         }
         let right = self.right_side()?;
         Ok(Ok(match order {
-            Some(order) => {
-                let how = |other, turned| match turned {
-                    true => Condition::Order(order.turned(), other),
-                    false => Condition::Order(order, other),
-                };
-                Test::compare(left, right, how, false)
-            }
-            None => Test::compare(left, right, |other, _| Condition::Equal(other), negated),
+            Some(order) => Test::order(left, order, right),
+            None => Test::equal(left, right, negated),
         }))
     }
 

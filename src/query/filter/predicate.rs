@@ -386,13 +386,16 @@ fn comparable(a: Domain, b: Domain) -> bool {
     use Domain::Tag;
     use Domain::Text;
     use Domain::Time;
-    match (a, b) {
-        (Any | Tag, _) | (_, Any | Tag) => true,
-        (Number | Duration | Bool, Number | Duration | Bool) => true,
-        (Text | Status | Paths, Text | Status | Paths) => true,
-        (Id, Id | Text) | (Text, Id) | (Time, Time) => true,
-        _ => false,
-    }
+    matches!(
+        (a, b),
+        (Any | Tag, _)
+            | (_, Any | Tag)
+            | (Number | Duration | Bool, Number | Duration | Bool)
+            | (Text | Status | Paths, Text | Status | Paths)
+            | (Id, Id | Text)
+            | (Text, Id)
+            | (Time, Time)
+    )
 }
 
 fn without_names(value: &Spanned<Term>) -> Fault {

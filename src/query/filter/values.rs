@@ -250,18 +250,15 @@ impl Parser<'_> {
 
     /// Reads a number that a function takes.
     fn argument(&mut self) -> Parsed<Spanned<Number>> {
-        let start = self.token.clone();
         let term = self.value()?;
-        match term.value {
-            Term::Literal(Literal::Number(number)) => Ok(Spanned::new(number, term.span)),
-            _ => {
-                let have = self.source(&term.span);
-                Err(Fault::new(
-                    start.span,
-                    format!("want a number, have {have:?}"),
-                ))
-            }
+        if let Term::Literal(Literal::Number(number)) = term.value {
+            return Ok(Spanned::new(number, term.span));
         }
+        let have = self.source(&term.span);
+        Err(Fault::new(
+            term.span,
+            format!("want a number, have {have:?}"),
+        ))
     }
 
     /// Reads `where step >= 100 and step < 200`, if it stands here.

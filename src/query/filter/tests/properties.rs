@@ -186,18 +186,17 @@ fn any_name(u: &mut Unstructured<'_>) -> arbitrary::Result<Name> {
 fn any_term(u: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Spanned<Term>> {
     let leaf = Term::Name(any_name(u)?);
     if depth == 0 || u.ratio(1, 2)? {
-        return Ok(match u.arbitrary()? {
-            true => Spanned::new(leaf, 0..0),
-            false => Spanned::new(Term::Literal(any_literal(u)?), 0..0),
-        });
+        let is_name = u.arbitrary()?;
+        let literal = Term::Literal(any_literal(u)?);
+        return Ok(Spanned::new(if is_name { leaf } else { literal }, 0..0));
     }
     if u.ratio(1, 5)? {
         return Ok(Term::negated(any_term(u, depth - 1)?, 0..0));
     }
-    let ops = match u.arbitrary()? {
-        true => [Op::Add, Op::Subtract, Op::Add],
-        false => [Op::Multiply, Op::Divide, Op::Remainder],
-    };
+    let ops = *u.choose(&[
+        [Op::Add, Op::Subtract, Op::Add],
+        [Op::Multiply, Op::Divide, Op::Remainder],
+    ])?;
     let (first, mut rest) = (any_term(u, depth - 1)?, Vec::new());
     for _ in 0..u.int_in_range(1..=3)? {
         rest.push((*u.choose(&ops)?, any_term(u, depth - 1)?));
@@ -216,9 +215,8 @@ fn any_test(u: &mut Unstructured<'_>, plain: bool) -> arbitrary::Result<Test> {
     let value = left(u)?;
     let condition = match u.int_in_range(0..=7)? {
         0 => {
-            let negated = u.arbitrary()?;
-            let equal = |other, _| Condition::Equal(other);
-            return Ok(Test::compare(value, right(u)?, equal, negated));
+            let right = right(u)?;
+            return Ok(Test::equal(value, right, u.arbitrary()?));
         }
         1 => {
             let order = *u.choose(&[
@@ -227,11 +225,7 @@ fn any_test(u: &mut Unstructured<'_>, plain: bool) -> arbitrary::Result<Test> {
                 Order::Greater,
                 Order::GreaterOrEqual,
             ])?;
-            let how = |other, turned| match turned {
-                true => Condition::Order(order.turned(), other),
-                false => Condition::Order(order, other),
-            };
-            return Ok(Test::compare(value, right(u)?, how, false));
+            return Ok(Test::order(value, order, right(u)?));
         }
         2 => {
             let mut items = vec![right(u)?];
