@@ -1,5 +1,5 @@
-//! Any text as a filter, as a sort key and as columns: no panic, an error that points into the text,
-//! and a canonical form that reads back to the same and is its own canonical form.
+//! Any text as a filter, a sort key and columns: no panic, an error that points into the text, and
+//! a canonical form that reads back to the same and is its own canonical form.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -188,7 +188,7 @@ hint: try metrics.acc
 }
 
 #[test]
-fn a_value_that_makes_no_sense_is_refused_at_its_place() {
+fn a_function_that_makes_no_sense_is_refused_at_its_place() {
     let dir = store();
     for (filter, said) in [
         (
@@ -221,6 +221,15 @@ hint: write: min(metrics.loss)
 
 "#]],
         ),
+    ] {
+        dir.call(&["query", filter]).fails(1, said);
+    }
+}
+
+#[test]
+fn arithmetic_that_makes_no_sense_is_refused_at_its_place() {
+    let dir = store();
+    for (filter, said) in [
         (
             "acc - 'low' > 0",
             str![[r#"
@@ -303,6 +312,11 @@ hint: name a param, metric, tag or attribute: metrics.acc > 0.9
     ] {
         dir.call(&["query", filter]).fails(1, said);
     }
+}
+
+#[test]
+fn sort_keys_and_columns_are_refused_as_filters_are() {
+    let dir = store();
     dir.call(&["query", "acc > 0", "--sort", "-acc + params.lr"])
         .fails(
             1,

@@ -81,8 +81,8 @@
 //!
 //! # Meaning
 //! - Two-valued: any condition that speaks of a value that is not there is false, `!=` and `not in`
-//!   too. But `not (params.x = 1)` is true for a run without `x`. NaN equals `nan`, differs from all
-//!   else, and has no order.
+//!   too. But `not (params.x = 1)` is true for a run without `x`. NaN equals `nan`, differs from
+//!   all else, and has no order.
 //! - Types meet as people mean it. A number without quotes is compared with a text that reads as a
 //!   number; a quoted one with a number too, so `params.lr = '0.01'` means the number; a quoted
 //!   text that is no number is compared with the number's text. Texts compare with quoted texts as
