@@ -40,7 +40,7 @@ const ID: SegmentId = SegmentId {
     seq: 3,
 };
 
-const FILTERS: [&str; 12] = [
+const FILTERS: [&str; 21] = [
     "metrics.loss < 0.1 and params.model = 'rf'",
     "min(metrics.val/acc) >= 9e-1 or not (tags.team != \"a\" && lr in (0.1, 1e-3, nan, -inf))",
     "start > now - 7d and duration between 90s and 1h30m",
@@ -53,6 +53,15 @@ const FILTERS: [&str; 12] = [
     "tags.\"my tag\" not in ('it''s', \"2\") || team not like ''",
     "params.layers = '[64, 32]' and params.flag = true",
     "-argmax(metrics.loss) desc",
+    "metrics.loss - metrics.val/acc > 0.1 and -params.lr * 2 <= 16KB % 3",
+    "end - start > 1h or (duration + 90s) / 60 > 5 and start + 1d < now",
+    "params.lr = params.x and metrics.x in (params.x, 1.5GiB, -(2 - lr))",
+    "min(metrics.loss where step < 1000) < mean(loss where step >= 100 and step < 200)",
+    "at(metrics.loss, -5) > 0 or count(loss where time > now - 1h) between 1 and x",
+    "auc(loss) / slope(metrics.loss, 100) > smooth(val/acc, 0.9 where step between 1 and 9)",
+    "-(metrics.loss - first_nan(metrics.val/acc)) * (1 + median(loss))",
+    "name, 'a' , at(loss, 3), metrics.loss / (lr + 1e-9), attributes.env.HOME",
+    "((lr)) + 1 > 0 and 'x' in (name, attributes.git_branch) and lr-x > 0",
 ];
 
 fn main() {

@@ -52,6 +52,15 @@ impl Failure {
         }
     }
 
+    /// An argument that cannot be read, as the library says.
+    pub(crate) fn argument(error: &Error) -> Self {
+        Self::Said {
+            message: message(error),
+            hints: hints(error),
+            code: USAGE,
+        }
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         match self {

@@ -1,4 +1,4 @@
-//! Fields of a run as columns: what `--columns` names and what a filter speaks of.
+//! What a run holds as columns: what `--columns` names and what a filter speaks of.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,6 @@ use tracker::model::Run;
 use tracker::model::Status;
 use tracker::model::Summary;
 
-use super::fail::Failure;
 use super::print::Cell;
 use super::print::Column;
 use super::print::Look;
@@ -16,6 +15,7 @@ use tracker::model::time_to_text;
 use tracker::query::filter::Attribute;
 use tracker::query::filter::Field;
 use tracker::query::filter::Stat;
+use tracker::query::filter::Value;
 
 /// A column of a list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,47 +43,12 @@ impl RunColumn {
         Self::Field(Field::Tag(name.to_owned()))
     }
 
-    /// Reads a column as typed: `name`, `params.lr`, `metrics."val acc"`, `min(metrics.loss)`, or
-    /// the bare name of a metric, param or tag.
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        let text = text.trim();
-        if let Some((function, inner)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) {
-            let Some(stat) = Stat::parse(function.trim()) else {
-                let names = Stat::ALL.map(Stat::name).join(", ");
-                return Err(
-                    Failure::usage(format!("no function {function:?} for a column"))
-                        .hint(format!("there are {names}")),
-                );
-            };
-            return match Self::parse(inner)? {
-                Self::Field(Field::Metric(name, _)) | Self::Named(name) => {
-                    Ok(Self::metric(&name, stat))
-                }
-                Self::Field(_) => Err(Failure::usage(format!("{inner:?} is no metric"))),
-            };
-        }
-        if let Some(attribute) = Attribute::parse(text) {
-            return Ok(Self::attribute(attribute));
-        }
-        let (prefix, rest) = text.split_once('.').unwrap_or(("", text));
-        let name = unquoted(rest);
-        match prefix {
-            "metrics" | "metric" => Ok(Self::metric(&name, Stat::Last)),
-            "params" | "param" | "parameters" | "parameter" => Ok(Self::param(&name)),
-            "tags" | "tag" => Ok(Self::tag(&name)),
-            "attributes" | "attribute" | "attr" | "run" => Self::parse(&name),
-            _ => match unquoted(text) {
-                name if name.is_empty() => Err(Failure::usage("a column has no name")),
-                name => Ok(Self::Named(name)),
-            },
-        }
-    }
-
     /// Returns what programs call the column.
     pub(crate) fn key(&self) -> String {
         match self {
             Self::Field(Field::Attribute(Attribute::Duration)) => "duration_s".to_owned(),
-            Self::Field(Field::Attribute(attribute)) => attribute.name().to_owned(),
+            Self::Field(Field::Attribute(attribute)) => attribute.to_string(),
+            Self::Field(Field::Variable(name)) => format!("attributes.env.{name}"),
             Self::Field(Field::Param(name)) => format!("params.{name}"),
             Self::Field(Field::Metric(name, Stat::Last)) => format!("metrics.{name}"),
             Self::Field(Field::Metric(name, stat)) => format!("{}(metrics.{name})", stat.name()),
@@ -100,7 +65,10 @@ impl RunColumn {
             Self::Field(Field::Attribute(Attribute::Duration)) => "TOOK".to_owned(),
             Self::Field(Field::Attribute(attribute)) => attribute.name().to_uppercase(),
             Self::Field(
-                Field::Metric(name, Stat::Last) | Field::Param(name) | Field::Tag(name),
+                Field::Metric(name, Stat::Last)
+                | Field::Param(name)
+                | Field::Tag(name)
+                | Field::Variable(name),
             )
             | Self::Named(name) => name.clone(),
             Self::Field(Field::Metric(name, stat)) => format!("{}({name})", stat.name()),
@@ -114,7 +82,7 @@ impl RunColumn {
                 column.right().optional()
             }
             Self::Field(Field::Attribute(_)) => column.elastic(10).optional(),
-            Self::Field(Field::Param(_) | Field::Tag(_)) | Self::Named(_) => {
+            Self::Field(Field::Param(_) | Field::Tag(_) | Field::Variable(_)) | Self::Named(_) => {
                 column.elastic(8).optional()
             }
         }
@@ -125,17 +93,15 @@ impl RunColumn {
         self.find(run, now_us).unwrap_or_else(Cell::missing)
     }
 
-    /// Whether `run` has something in the column.
-    pub(crate) fn is_in(&self, run: &Run) -> bool {
-        self.find(run, 0).is_some()
-    }
-
     fn find(&self, run: &Run, now_us: i64) -> Option<Cell> {
         match self {
             Self::Field(Field::Attribute(attribute)) => attribute_cell(*attribute, run, now_us),
             Self::Field(Field::Param(name)) => param_cell(run, name),
             Self::Field(Field::Metric(name, stat)) => metric_cell(run, name, *stat),
             Self::Field(Field::Tag(name)) => tag_cell(run, name),
+            Self::Field(field @ Field::Variable(_)) => {
+                value_cell(&Value::of(field, run, now_us), now_us)
+            }
             Self::Named(name) => metric_cell(run, name, Stat::Last)
                 .or_else(|| param_cell(run, name))
                 .or_else(|| tag_cell(run, name)),
@@ -188,30 +154,31 @@ pub(crate) fn status_look(status: Status) -> Look {
 }
 
 fn attribute_cell(attribute: Attribute, run: &Run, now_us: i64) -> Option<Cell> {
-    let text = |text: &Option<String>| text.as_deref().map(Cell::text);
-    let time = |us: i64| Cell::new(&number::age(us, now_us), time_to_text(us));
+    let value = Value::of(&Field::Attribute(attribute), run, now_us);
+    let cell = value_cell(&value, now_us)?;
     match attribute {
-        Attribute::Id => Some(Cell::new(&run.id.short(), run.id.to_string())),
-        Attribute::Name => Some(Cell::text(&run.info.name)),
-        Attribute::Experiment => text(&run.info.experiment),
-        Attribute::Author => text(&run.info.author),
-        Attribute::Status => Some(Cell::text(run.status.as_str()).look(status_look(run.status))),
-        Attribute::Start => run.info.start_us.map(time),
-        Attribute::End => run.end_us.map(time),
-        Attribute::Duration => {
-            let seconds = run.duration_s(now_us)?;
-            Some(Cell::new(&number::duration(seconds), seconds))
-        }
-        Attribute::Parent => {
-            let parent = run.info.parent?;
-            Some(Cell::new(&parent.short(), parent.to_string()))
-        }
-        Attribute::Note => text(&run.note),
-        Attribute::Artifacts => {
-            let paths: Vec<&str> = run.artifacts.keys().map(String::as_str).collect();
-            (!paths.is_empty()).then(|| Cell::new(&paths.join(", "), paths))
-        }
+        Attribute::Status => Some(cell.look(status_look(run.status))),
+        _ => Some(cell),
     }
+}
+
+/// Shows a value; none if it is absent.
+pub(crate) fn value_cell(value: &Value<'_>, now_us: i64) -> Option<Cell> {
+    Some(match value {
+        Value::Absent => return None,
+        Value::Bool(value) => Cell::new(&value.to_string(), *value),
+        Value::Number(value) => Cell::float(*value),
+        Value::Int(value) => Cell::int(*value),
+        Value::Text(text) => Cell::text(text),
+        Value::Time(us) => Cell::new(&number::age(*us, now_us), time_to_text(*us)),
+        Value::Duration(seconds) => Cell::new(
+            &number::duration(*seconds),
+            ParamValue::Float(*seconds).to_json(), // non-finite numbers as the three strings
+        ),
+        Value::Id(id) => Cell::new(&id.short(), id.to_string()),
+        Value::Texts(texts) if texts.is_empty() => return None,
+        Value::Texts(texts) => Cell::new(&texts.join(", "), texts.as_slice()),
+    })
 }
 
 /// A param is shown as it was typed: rounding would hide what differs between two runs.
@@ -244,56 +211,12 @@ fn metric_cell(run: &Run, name: &str, stat: Stat) -> Option<Cell> {
     }
 }
 
-/// Takes the quotes off a name; doubled ones inside are single again.
-fn unquoted(name: &str) -> String {
-    for quote in ['"', '`', '\''] {
-        let inner = name.strip_prefix(quote).and_then(|n| n.strip_suffix(quote));
-        if let Some(inner) = inner {
-            return inner.replace(&format!("{quote}{quote}"), &quote.to_string());
-        }
-    }
-    name.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_read_as_filters_write_them() {
-        let parse = |text: &str| RunColumn::parse(text).unwrap();
-        assert_eq!(parse("status"), RunColumn::attribute(Attribute::Status));
-        assert_eq!(
-            parse("attributes.name"),
-            RunColumn::attribute(Attribute::Name)
-        );
-        assert_eq!(parse("params.opt.lr"), RunColumn::param("opt.lr"));
-        assert_eq!(
-            parse("metrics.`val acc`"),
-            RunColumn::metric("val acc", Stat::Last)
-        );
-        assert_eq!(
-            parse("min(metrics.loss)"),
-            RunColumn::metric("loss", Stat::Min)
-        );
-        assert_eq!(
-            parse("max(val/acc)"),
-            RunColumn::metric("val/acc", Stat::Max)
-        );
-        assert_eq!(parse("lr"), RunColumn::Named("lr".into()));
-        assert_eq!(parse("val.acc"), RunColumn::Named("val.acc".into()));
-        for bad in ["", "median(metrics.loss)", "min(name)"] {
-            assert!(RunColumn::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn fields_read_back_as_filters_write_them() {
-        for name in ["loss", "val \"top\" 5", "it's"] {
-            let field = Field::Metric(name.to_owned(), Stat::Min);
-            let column = RunColumn::parse(&field.to_string()).unwrap();
-            assert_eq!(column, RunColumn::Field(field));
-        }
+    fn texts_are_quoted_for_a_filter() {
         assert_eq!(quoted_text("it's"), "'it''s'");
     }
 }

@@ -5,7 +5,6 @@ use tracker::model::Status;
 
 use super::context::Ctx;
 use super::fail::Outcome;
-use super::field::RunColumn;
 use super::field::quoted_text;
 use super::listing;
 use super::print::Format;
@@ -39,8 +38,8 @@ pub(crate) struct LsArgs {
     #[arg(long, short, value_name = "STATUS", value_parser = status)]
     status: Option<Status>,
 
-    /// Sort by a field, as `start` or `metrics.loss`; a leading `-` is descending (can be repeated)
-    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    /// Sort by a value, as `start` or `metrics.loss`; a leading `-` is descending (can be repeated)
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     sort: Vec<String>,
 }
 
@@ -86,7 +85,7 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
         return Ok(0);
     }
     let columns = if people && !args.sort.is_empty() {
-        let sorted_by = reader.fields(&query)?.into_iter().map(RunColumn::Field);
+        let sorted_by = reader.asked(&query)?.into_iter().map(Into::into);
         Some(listing::with_names(
             listing::usual_columns(&runs).into_iter().chain(sorted_by),
         ))

@@ -4,56 +4,108 @@ use tracker::Query;
 use tracker::model::Run;
 
 use super::context::Ctx;
+use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::RunColumn;
 use super::listing;
+use super::listing::ListColumn;
+use super::listing::Listing;
 use super::print::Format;
 use tracker::query::filter::Attribute;
+use tracker::query::filter::Calculation;
+use tracker::query::filter::Expression;
 use tracker::query::filter::Field;
 
-/// Find runs by their params, metrics and tags
+/// Find runs by their params, metrics and tags, and by what comes out of these
 ///
-/// A filter compares fields: params.NAME, metrics.NAME (its last value), tags.NAME, and id, name,
-/// experiment, author, status, start, end, duration, note. A bare NAME is the param, metric or tag
-/// that has it. Between them and, or, not and parentheses; =, !=, <, <=, >, >=, in, between, like,
-/// ~ (a regular expression), is null. Functions look at a whole series: min, max, mean, std, first,
-/// last, count, nan_count, argmin, argmax. Names with blanks go in double quotes, texts in single
-/// ones; dates are '2024-01-15', durations 90s, 1h30m, 7d.
+/// A filter compares values: params.NAME, metrics.NAME (its last value), tags.NAME, and id, name,
+/// experiment, author, status, start, end, duration, parent, note, artifacts. A bare NAME is the
+/// param, metric or tag that has it. Names with blanks or signs go in double quotes.
 ///
-/// The table shows the fields that filter and sort speak of.
+/// The table shows the values that filter and sort speak of.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "it is read as plain text")]
-#[command(after_help = "\
-Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
-
-Examples:
-  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
-  tracker query 'status = \"failed\" and start > now - 7d'
-  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
-  tracker query 'start > 2024-01-15' --columns name,lr,'min(metrics.loss)'")]
+#[command(after_long_help = LANGUAGE, after_help = EXAMPLES)]
 pub(crate) struct QueryArgs {
     /// Filter, in quotes for the shell
     filter: String,
 
-    /// Sort by a field; a leading `-` is descending (can be repeated)
-    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    /// Sort by a value; a leading `-` is descending (can be repeated)
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     sort: Vec<String>,
 
     /// Show at most so many runs; 0 is all
     #[arg(long, short = 'n', value_name = "N", default_value_t = 0)]
     limit: usize,
 
-    /// Show these fields; a bare name is a metric, param or tag (JSON has all of them always)
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    /// Show these values, with commas between them; a bare name is a metric, param or tag. JSON has
+    /// every run in full always, and as `columns` what has to be worked out
+    #[arg(long, value_name = "VALUES", allow_hyphen_values = true)]
     columns: Vec<String>,
 }
 
+const EXAMPLES: &str = "\
+Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
+
+Examples:
+  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'status = \"failed\" and start > now - 7d'
+  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
+  tracker query 'metrics.val - metrics.train > 0.1' --sort '-(metrics.val - metrics.train)'
+  tracker query 'start > 2024-01-15' --columns name,lr,'at(metrics.loss, 1000)','loss / lr'
+
+`tracker query --help` tells the whole language.";
+
+const LANGUAGE: &str = "\
+Conditions:
+  =  !=  <  <=  >  >=   between values of any kind; both sides may be worked out
+  in (1, 2)   not in    any of a list         between 0 and 1    both bounds belong to it
+  like 'res%' ilike     % any text, _ one     ~ '^res'  !~       a regular expression
+  is null, is not null  whether it is there   and, or, not, ( )  join them
+  A condition on a value that a run does not have is false.
+
+Values:
+  0.1  -1e-3  nan  inf  true     16KB  4MiB (bytes)      'text'  \"text\"
+  90s  5m  1h30m  7d  1w         '2024-01-15'  '2024-01-15 10:30'  now  now - 7d
+
+Arithmetic, with blanks around - and /, as names run on over these:
+  + - * / %  and ( )             metrics.val - metrics.train > 0.1
+  times and durations            end - start > 1h, duration / 60 > 5, start + 1d < now
+  A param that is the text 0.01 counts as the number.
+
+Functions of a metric:
+  last first min max mean median std count nan_count
+  argmin argmax first_step last_step first_nan      a step
+  at(metrics.loss, 1000)         the value logged at that step
+  auc(metrics.loss)              area below the curve, in value times steps
+  slope(metrics.loss, 100)       of the last 100 points, in value a step
+  smooth(metrics.loss, 0.9)      last value of the debiased moving average
+  Each of some points only:      min(metrics.loss where step < 1000)
+                                 mean(loss where step >= 100 and step < 200)
+                                 count(loss where time > now - 1h)
+
+More attributes, with their prefix:
+  attributes.reason source command cwd host os cpu cpu_count git_commit git_branch git_dirty,
+  attributes.env.NAME
+
+Exit codes: 0 answered (no runs is an answer), 1 failed, 2 called wrongly
+
+Examples:
+  tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
+  tracker query 'status = \"failed\" and start > now - 7d'
+  tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
+  tracker query 'metrics.val - metrics.train > 0.1' --sort '-(metrics.val - metrics.train)'
+  tracker query 'first_nan(metrics.loss) is not null' --columns name,'first_nan(loss)',lr
+  tracker query 'slope(metrics.loss, 100) > 0 and status = \"running\"'
+  tracker query 'params.lr = params.warmup_lr or attributes.git_dirty = true'
+  tracker query 'start > 2024-01-15' --columns name,lr,'at(metrics.loss, 1000)','loss / lr'";
+
 pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
-    let mut columns = Vec::new();
-    for column in &args.columns {
-        columns.push(RunColumn::parse(column)?);
-    }
     let reader = ctx.reader()?;
+    let mut columns = Vec::new();
+    for text in &args.columns {
+        let read = Expression::parse_list(text, reader.now_us());
+        columns.extend(read.map_err(|error| Failure::argument(&error))?);
+    }
     let query = Query {
         filter: Some(args.filter.clone()),
         sort: args.sort.clone(),
@@ -65,45 +117,36 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
         ctx.messages().note("no runs like that");
         return Ok(0);
     }
-    let columns = if !columns.is_empty() {
-        // Asked for by name, they stand as asked; the id is what other commands take.
-        let id = RunColumn::attribute(Attribute::Id);
-        let asked = columns.contains(&id);
-        Some([if asked { vec![] } else { vec![id] }, columns].concat())
-    } else if people {
-        Some(asked_about(&reader.fields(&query)?, &runs))
-    } else {
-        None
-    };
-    if !args.columns.is_empty() {
-        warn_of_empty(ctx, &runs, columns.as_deref().unwrap_or_default());
+    if columns.is_empty() {
+        let asked = people.then(|| reader.asked(&query)).transpose()?;
+        let columns = asked.map(|asked| asked_about(asked, &runs));
+        listing::print(ctx, &reader, &runs, columns.as_deref())?;
+        return Ok(0);
     }
-    listing::print(ctx, &reader, &runs, columns.as_deref())?;
+    let mut columns = ListColumn::resolve(&reader, &columns, &runs)?;
+    // Asked for by name, they stand as asked; the id is what other commands take.
+    let id = RunColumn::attribute(Attribute::Id).into();
+    if !columns.contains(&id) {
+        columns.insert(0, id);
+    }
+    let listing = Listing::new(&reader, &runs, columns)?;
+    listing.warn_of_empty(ctx);
+    listing.print(ctx)?;
     Ok(0)
 }
 
 /// What a table shows by itself: how the runs stand and what was asked about.
-fn asked_about(fields: &[Field], runs: &[Run]) -> Vec<RunColumn> {
-    let asked = fields.iter().cloned().map(RunColumn::Field);
-    let is_attribute = |field: &Field| matches!(field, Field::Attribute(_));
-    if fields.iter().all(is_attribute) {
+fn asked_about(asked: Vec<Calculation>, runs: &[Run]) -> Vec<ListColumn> {
+    let is_attribute = |value: &Calculation| matches!(value.as_field(), Some(Field::Attribute(_)));
+    let are_attributes = asked.iter().all(is_attribute);
+    let asked = asked.into_iter().map(ListColumn::from);
+    if are_attributes {
         // Of when and by whom they were run: how they did is as in any list.
         return listing::with_names(listing::usual_columns(runs).into_iter().chain(asked));
     }
-    let status = std::iter::once(RunColumn::attribute(Attribute::Status));
-    let start = std::iter::once(RunColumn::attribute(Attribute::Start));
-    listing::with_names(status.chain(asked).chain(start))
-}
-
-/// Says which columns nobody has: a name mistyped looks like a value not there.
-fn warn_of_empty(ctx: &Ctx, runs: &[Run], columns: &[RunColumn]) {
-    let empty = columns.iter().filter(|column| {
-        let is_own_name = !matches!(column, RunColumn::Field(Field::Attribute(_)));
-        is_own_name && !runs.iter().any(|run| column.is_in(run))
-    });
-    for column in empty {
-        let key = column.key();
-        ctx.messages()
-            .warning(format!("none of these runs has {key}"));
-    }
+    let held = |attribute| std::iter::once(ListColumn::Held(RunColumn::attribute(attribute)));
+    let columns = held(Attribute::Status)
+        .chain(asked)
+        .chain(held(Attribute::Start));
+    listing::with_names(columns)
 }

@@ -60,6 +60,14 @@ impl MemoryRun {
         Ok(run)
     }
 
+    /// Takes what the index says of a run as a whole.
+    pub(crate) fn outline(row: RunRow) -> Self {
+        Self {
+            row,
+            ..Self::default()
+        }
+    }
+
     /// Returns when the run was last opened, ended or spoken of, by the clock of who did: what is
     /// said next must be later. Points do not count, for their times may be anybody's.
     pub(crate) fn spoken_us(&self) -> Option<i64> {

@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::blob::Blobs;
+use crate::chunk::Stats;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::error::Damage;
@@ -241,11 +242,7 @@ impl Sink for IndexRun<'_, '_> {
 pub(crate) struct ChunkRow<'a> {
     pub(crate) axis: u32,
     pub(crate) rows: u32,
-    pub(crate) nan_count: u32,
-    /// Infinity when all are NaN.
-    pub(crate) min: f64,
-    /// Minus infinity when all are NaN.
-    pub(crate) max: f64,
+    pub(crate) stats: Stats,
     pub(crate) values: &'a [u8],
 }
 
@@ -265,14 +262,20 @@ impl<'a> ChunkRow<'a> {
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes(bytes);
-        let (axis, rows, nan_count) = (bytes.u32()?, bytes.u32()?, bytes.u32()?);
-        let (min, max, _sum) = (bytes.f64()?, bytes.f64()?, bytes.f64()?);
-        Ok(Self {
-            axis,
-            rows,
+        let (axis, rows) = (bytes.u32()?, bytes.u32()?);
+        let nan_count = bytes.u32()?;
+        let mut float = || bytes.u64().map(f64::from_bits);
+        let (min, max, sum) = (float()?, float()?, float()?);
+        let stats = Stats {
             nan_count,
             min,
             max,
+            sum,
+        };
+        Ok(Self {
+            axis,
+            rows,
+            stats,
             values: bytes.0,
         })
     }

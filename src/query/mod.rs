@@ -3,6 +3,8 @@
 pub mod filter;
 mod follow;
 mod glob;
+mod lookup;
+mod measure;
 mod parallel;
 mod reader;
 mod sample;

@@ -9,7 +9,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
-use super::filter::Field;
+use super::filter::Calculation;
+use super::filter::Expression;
+use super::filter::Value;
 use super::select;
 use crate::blob::Blobs;
 use crate::error::Damage;
@@ -33,8 +35,8 @@ use crate::sys::FileSystem;
 pub struct Query {
     /// A filter in the language of [`filter`](super::filter); none means all.
     pub filter: Option<String>,
-    /// Fields to sort by, first one first; a leading `-` or a trailing ` desc` means descending.
-    /// Runs without the field come last. None means the newest start first.
+    /// Values to sort by, first one first; a leading `-` or a trailing ` desc` means descending.
+    /// Runs without the value come last. None means the newest start first.
     pub sort: Vec<String>,
     /// At most so many runs.
     pub limit: Option<usize>,
@@ -234,6 +236,15 @@ impl Reader {
         Ok(run)
     }
 
+    /// Returns what is said of a folded run as a whole: none of its params, metrics, tags and
+    /// artifacts.
+    pub(super) fn outline(&self, id: RunId, number: RunNumber) -> Result<Run> {
+        let row = self
+            .snapshot()
+            .map_or(Ok(None), |snapshot| snapshot.run(number))?;
+        Ok(MemoryRun::outline(row.unwrap_or_default()).into_run(id, None))
+    }
+
     pub(super) fn assemble(&self, id: RunId, number: Option<RunNumber>) -> Result<Run> {
         let run = self.gather_run(id, number)?;
         let (told, _) = run.status();
@@ -257,12 +268,34 @@ impl Reader {
         self.ask(|reader| select::runs(reader, query))
     }
 
-    /// Returns the fields that a query's filter and then its sort keys speak of, each once.
+    /// Returns the values that a query's filter and then its sort keys speak of, each once: whole
+    /// sides of comparisons.
     ///
     /// # Errors
     /// As [`Self::runs`].
-    pub fn fields(&self, query: &Query) -> Result<Vec<Field>> {
-        select::fields(self, query)
+    pub fn asked(&self, query: &Query) -> Result<Vec<Calculation>> {
+        self.ask(|reader| select::asked(reader, query))
+    }
+
+    /// Decides what the names of expressions mean in this store.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] with the place in the text; [`Error::Corrupt`], [`Error::Io`].
+    pub fn resolve(&self, expressions: &[Expression]) -> Result<Vec<Calculation>> {
+        self.ask(|reader| select::resolve(reader, expressions))
+    }
+
+    /// Returns the values of calculations for runs of this snapshot: `[runs][calculations]`, as
+    /// many and in the order given.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    pub fn values(
+        &self,
+        runs: &[Run],
+        calculations: &[Calculation],
+    ) -> Result<Vec<Vec<Value<'static>>>> {
+        self.ask(|reader| select::values(reader, runs, calculations))
     }
 
     /// Returns how many runs there are, and how many the filter lets through.

@@ -44,10 +44,10 @@ pub(super) fn sort_loose(loose: &mut [Loose]) {
 }
 
 /// Steps and times of a block, and whose they are.
-struct Block {
-    writer: WriterId,
-    seq: u32,
-    axis: Axis,
+pub(super) struct Block {
+    pub(super) writer: WriterId,
+    pub(super) seq: u32,
+    pub(super) axis: Axis,
 }
 
 /// Decodes chunks of one series, a section at a time.
@@ -141,7 +141,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-fn read_block(tables: &ChunkTables<'_>, axis: u32) -> Result<Block> {
+pub(super) fn read_block(tables: &ChunkTables<'_>, axis: u32) -> Result<Block> {
     let missing = || Malformed::new(format!("axis {axis} is missing"));
     let bytes = tables
         .axis(axis)?
@@ -158,7 +158,7 @@ fn read_block(tables: &ChunkTables<'_>, axis: u32) -> Result<Block> {
     decode().map_err(|why| damage(tables, &why).into())
 }
 
-fn damage(tables: &ChunkTables<'_>, why: &Malformed) -> Damage {
+pub(super) fn damage(tables: &ChunkTables<'_>, why: &Malformed) -> Damage {
     Damage::new(
         tables.path(),
         0,
@@ -606,9 +606,9 @@ fn decode_head(tables: &ChunkTables<'_>, head: ChunkHead) -> Result<Head> {
         at: head,
         rows: row.rows as usize,
         stats: Stats {
-            nan_count: row.nan_count as usize,
-            min: row.min,
-            max: row.max,
+            nan_count: row.stats.nan_count as usize,
+            min: row.stats.min,
+            max: row.stats.max,
         },
     })
 }

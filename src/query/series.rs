@@ -104,10 +104,7 @@ impl Reader {
     /// [`Error::NotFound`] for an unknown run or metric (with near names); [`Error::Corrupt`],
     /// [`Error::Io`].
     pub fn series(&self, run: RunId, metric: &str, query: &SeriesQuery) -> Result<Vec<Point>> {
-        let found = self.ask(|reader| {
-            let source = Source::open(reader, run, metric)?;
-            source.map(|source| source.points(query)).transpose()
-        })?;
+        let found = self.ask(|reader| read(reader, run, metric, query))?;
         found.map_or_else(|| Err(self.no_series(run, metric)?), Ok)
     }
 
@@ -148,6 +145,17 @@ impl Reader {
             near,
         })
     }
+}
+
+/// Returns the points of a series in reading order; none if the run has no such metric.
+pub(super) fn read(
+    reader: &Reader,
+    run: RunId,
+    metric: &str,
+    query: &SeriesQuery,
+) -> Result<Option<Vec<Point>>> {
+    let source = Source::open(reader, run, metric)?;
+    source.map(|source| source.points(query)).transpose()
 }
 
 /// Where the points of a series are.

@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 use snapbox::str;
+use tracker::Store;
 
 use crate::harness::Call;
 use crate::harness::Dir;
@@ -197,6 +198,196 @@ hint: try metrics.acc
 }
 
 #[test]
+fn a_function_that_makes_no_sense_is_refused_at_its_place() {
+    let dir = store();
+    for (filter, said) in [
+        (
+            "meen(acc) > 0",
+            str![[r#"
+error: invalid filter: no function "meen"
+  meen(acc) > 0
+  ^^^^
+hint: try mean or min
+
+"#]],
+        ),
+        (
+            "at(acc) > 0",
+            str![[r#"
+error: invalid filter: at takes a metric and a step
+  at(acc) > 0
+     ^^^
+hint: write: at(metrics.loss, 1000)
+
+"#]],
+        ),
+        (
+            "min(acc, 5) > 0",
+            str![[r#"
+error: invalid filter: min takes a metric and nothing more
+  min(acc, 5) > 0
+           ^
+hint: write: min(metrics.loss)
+
+"#]],
+        ),
+    ] {
+        dir.call(&["query", filter]).fails(1, said);
+    }
+}
+
+#[test]
+fn arithmetic_that_makes_no_sense_is_refused_at_its_place() {
+    let dir = store();
+    for (filter, said) in [
+        (
+            "acc - 'low' > 0",
+            str![[r#"
+error: invalid filter: 'low' is a text, arithmetic needs a number, time or duration
+  acc - 'low' > 0
+        ^^^^^
+hint: write a name bare, or in double quotes
+
+"#]],
+        ),
+        (
+            "acc + name > 0",
+            str![[r#"
+error: invalid filter: name is a text, arithmetic needs a number, time or duration
+  acc + name > 0
+        ^^^^
+
+"#]],
+        ),
+        (
+            "start + 5 > now",
+            str![[r#"
+error: invalid filter: cannot add a number to a time
+  start + 5 > now
+          ^
+hint: give it a unit: 90s, 2h, 7d, or params.x * 1s
+
+"#]],
+        ),
+        (
+            "acc-val/loss > 0",
+            str![[r#"
+error: invalid filter: no run has a param, metric or tag "acc-val/loss", nor is it an attribute
+  acc-val/loss > 0
+  ^^^^^^^^^^^^
+hint: a name runs on over -; put blanks around the minus: acc - val/loss
+
+"#]],
+        ),
+        (
+            "min(acc where epoch < 5) > 0",
+            str![[r#"
+error: invalid filter: want step or time, have "epoch"
+  min(acc where epoch < 5) > 0
+                ^^^^^
+hint: write: where step >= 100 and step < 200, where time > now - 1h
+
+"#]],
+        ),
+        (
+            "(acc - (val/loss) > 0",
+            str![[r#"
+error: invalid filter: this ( is never closed
+  (acc - (val/loss) > 0
+  ^
+hint: close it with )
+
+"#]],
+        ),
+        (
+            "(acc > 0) + 1 > 0",
+            str![[r#"
+error: invalid filter: a condition stands where a value is needed
+  (acc > 0) + 1 > 0
+  ^^^^^^^^^
+hint: join conditions by and, or
+
+"#]],
+        ),
+        (
+            "1 + 1 = 2",
+            str![[r#"
+error: invalid filter: no side of this names anything of a run
+  1 + 1 = 2
+  ^^^^^
+hint: name a param, metric, tag or attribute: metrics.acc > 0.9
+
+"#]],
+        ),
+    ] {
+        dir.call(&["query", filter]).fails(1, said);
+    }
+}
+
+#[test]
+fn sort_keys_and_columns_are_refused_as_filters_are() {
+    let dir = store();
+    dir.call(&["query", "acc > 0", "--sort", "-acc + params.lr"])
+        .fails(
+            1,
+            str![[r#"
+error: invalid sort key: want the end, have "+"
+  -acc + params.lr
+       ^
+hint: write -(a + b) for the largest sum first, or b - a
+
+"#]],
+        );
+    dir.call(&["query", "acc > 0", "--columns", "name,acc - los"])
+        .fails(
+            1,
+            str![[r#"
+error: invalid column: no run has a param, metric or tag "los", nor is it an attribute
+  name,acc - los
+             ^^^
+hint: try attributes.os
+
+"#]],
+        );
+    dir.call(&["query", "acc > 0", "--columns", "name,at(acc"])
+        .fails(
+            2,
+            str![[r#"
+error: invalid column: at takes a metric and a step
+  name,at(acc
+          ^^^
+hint: write: at(metrics.loss, 1000)
+
+"#]],
+        );
+}
+
+#[test]
+fn a_filter_may_be_long_but_neither_endless_nor_deep() {
+    let dir = store();
+    let deep = format!("{}acc{} > 0", "(".repeat(10_000), ")".repeat(10_000));
+    for filter in [deep, format!("acc > {}1", "-".repeat(10_000))] {
+        let output = dir.call(&["query", &filter]).output();
+        let err = text(output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(err.contains("nest deeper than 64"), "{err}");
+        assert!(err.lines().all(|line| line.chars().count() < 100), "{err}");
+    }
+    // As long as an argument may be; the library takes eight times as much.
+    let long = |len: usize| format!("acc > 0 and {}acc > 0", "acc + 1 > lr or ".repeat(len / 16));
+    let found = dir.json(&["query", &long(120 << 10)]);
+    assert!(!found.as_array().unwrap().is_empty());
+    let reader = Store::open(&dir.path(".tracker"))
+        .unwrap()
+        .reader()
+        .unwrap();
+    let count = found.as_array().unwrap().len();
+    assert_eq!(reader.count(Some(&long((1 << 20) - 64))).unwrap(), count);
+    let refused = reader.count(Some(&long(1 << 21))).unwrap_err().to_string();
+    assert!(refused.contains("at most 1048576"), "{refused}");
+}
+
+#[test]
 fn a_command_called_wrongly_ends_with_2() {
     let dir = store();
     dir.call(&["log", "single", "--step", "1.5", "x=1"]).fails(
@@ -237,7 +428,7 @@ hint: all runs: `--filter 'id is not null'`
         &["finish", "single", "--reason", "why"],
         &["compare", "single", "--min"],
         &["export", "single", "--format", "md"],
-        &["query", "acc > 0", "--columns", "median(acc)"],
+        &["query", "acc > 0", "--columns", "meridian(acc)"],
         &["series", "single", "acc", "--plot", "--format", "csv"],
     ] {
         let output = dir.call(wrong).output();

@@ -112,6 +112,141 @@ fn filters_find_the_runs_that_they_mean() {
 }
 
 #[test]
+fn values_are_worked_out_and_series_looked_into() {
+    let dir = runs();
+    let ask = |filter: &str| -> String {
+        let found = dir.json(&["query", filter, "--sort", "name"]);
+        let names = found.as_array().unwrap().iter();
+        let names = names.map(|run| run["name"].as_str().unwrap()[1..].to_owned());
+        names.collect()
+    };
+    for (filter, want) in [
+        // Arithmetic, fields against fields, times against times.
+        ("metrics.loss - metrics.val/acc > 0.8", "0123"),
+        ("1.16 < max(loss) - metrics.val/acc", "0123456"),
+        ("params.lr * 100 = 1", "345"),
+        ("seed % 3 = 1 and team = 'vision'", "4"),
+        ("(seed + 1) * 2 <= -seed + 8", "012"),
+        ("params.seed = tags.\"my tag\"", "01234567"),
+        ("end - start > 1h", "45678"),
+        ("duration / 60 >= 90", "45678"),
+        ("start + 1d between '2024-01-12' and '2024-01-13'", "12"),
+        ("count(loss) / duration * 1h > 5", "0123"),
+        ("metrics.loss / 0 = inf", "01235678"),
+        ("2KB = 2000 * lr / 0.1", "012"),
+        // Points: at a step, of a range, of the shape of a curve.
+        ("at(metrics.loss, 1) < 0.2", "5678"),
+        ("at(loss, 7) is null", "012345678"),
+        ("min(metrics.loss where step < 1) = 2", "01235678"),
+        ("max(loss where step >= 1 and step < 3) = 1.5", "01235678"),
+        ("count(loss where step between 1 and 9) = 2", "01235678"),
+        ("count(loss where step > 9) = 0", "012345678"),
+        ("count(loss where time > '2024-01-01') = 0", ""),
+        ("first_nan(metrics.loss) = 1", "4"),
+        ("median(loss) = 1.5", "01235678"),
+        ("auc(val/acc) > 0.6", "5678"),
+        ("slope(val/acc) < 0.101 and slope(val/acc) > -inf", "012"),
+        ("smooth(loss, 0) = metrics.loss", "01235678"),
+        ("slope(loss, 2) > 1.3 and params.lr = 0.001", "678"),
+        // A metric of only NaN has nothing but how many there are.
+        ("min(loss where step = 1) is null", "4"),
+        ("nan_count(loss where step = 1) = 1", "4"),
+        // What was captured of where it ran; nothing, of what was imported.
+        (
+            "attributes.host is null and attributes.source is not null",
+            "012345678",
+        ),
+    ] {
+        assert_eq!(ask(filter), want, "{filter}");
+    }
+}
+
+#[test]
+fn columns_and_sort_keys_take_what_a_filter_takes() {
+    let dir = runs();
+    let table = dir.ok(&[
+        "query",
+        "loss - val/acc > 0.7 and seed < 4",
+        "--sort",
+        "-(metrics.loss - metrics.val/acc)",
+        "-n",
+        "2",
+    ]);
+    assert_data_eq!(
+        table,
+        str![[r#"
+ID        NAME  STATUS     metrics.loss - metrics.val/acc  seed  STARTED
+[..]  r0    completed                               1  0     2024-01-10
+[..]  r1    completed                            0.95  1     2024-01-11
+
+"#]]
+    );
+    let columns = "name,'fixed' , at(metrics.loss, 1),metrics.loss - val/acc,end - start";
+    let ask = |format: &str| {
+        let args = [
+            "query",
+            "seed in (3, 4)",
+            "--sort",
+            "slope(loss)",
+            "--format",
+            format,
+        ];
+        dir.call(&args).args(&["--columns", columns]).ok()
+    };
+    assert_data_eq!(
+        ask("table"),
+        str![[r#"
+ID        NAME  'fixed'  at(metrics.loss, 1)  metrics.loss - val/acc  end - start
+[..]  r3      fixed                 0.25                    0.85       30m00s
+[..]  r4      fixed                  NaN                     NaN        1h30m
+
+"#]]
+    );
+    assert_data_eq!(
+        ask("csv"),
+        str![[r#"
+id,name,'fixed',"at(metrics.loss, 1)",metrics.loss - val/acc,end - start
+[..],r3,fixed,0.25,0.85,1800.0
+[..],r4,fixed,NaN,NaN,5400.0
+
+"#]]
+    );
+    let run: Value = serde_json::from_str(ask("jsonl").lines().next().unwrap()).unwrap();
+    assert_eq!(
+        run["columns"],
+        json!({
+            "'fixed'": "fixed",
+            "at(metrics.loss, 1)": 0.25,
+            "metrics.loss - val/acc": 0.85,
+            "end - start": 1800.0,
+        })
+    );
+    // What a run holds is in it already.
+    let held = dir.ok(&[
+        "query",
+        "seed = 3",
+        "--columns",
+        "lr,min(loss)",
+        "--format",
+        "json",
+    ]);
+    assert!(!held.contains("\"columns\""), "{held}");
+    let (_, said) = dir
+        .call(&["query", "seed = 4", "--columns", "slope(loss),name"])
+        .said();
+    assert_eq!(said, "warning: none of these runs has slope(loss)\n");
+    let none = [
+        "query",
+        "seed = 99",
+        "--columns",
+        "at(loss, 1),lr / 2",
+        "--format",
+        "csv",
+    ];
+    assert_eq!(dir.ok(&none), "id,\"at(loss, 1)\",lr / 2\n");
+}
+
+#[test]
 fn answers_are_sorted_limited_and_show_what_was_asked_about() {
     let dir = runs();
     let table = dir.ok(&[

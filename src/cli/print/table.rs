@@ -172,6 +172,11 @@ impl Cell {
         }
     }
 
+    /// Returns the value itself; null if there is none.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// Puts a mark behind what is shown; the value stays.
     pub(crate) fn marked(mut self, mark: &str) -> Self {
         self.shown.push_str(mark);

@@ -8,20 +8,19 @@ use std::fmt;
 use regex::Regex;
 use regex::RegexBuilder;
 
-use super::field::Attribute;
-use super::field::Field;
-use super::field::Prefix;
-use super::field::Stat;
+use super::expression::Calculation;
 use super::lexer;
+use super::lexer::Parsed;
 use super::lexer::Spanned;
-use super::literal::Literal;
+use super::names::Names;
+use super::term::Term;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expr {
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    Test(Test),
+    Test(Box<Test>),
 }
 
 impl Expr {
@@ -43,6 +42,23 @@ impl Expr {
         Self::one_or(spread.collect(), Self::Or)
     }
 
+    /// Adds the values that it asks about, as they are looked up.
+    pub(super) fn asked(&self, names: &dyn Names, out: &mut Vec<Calculation>) -> Parsed<()> {
+        match self {
+            Self::And(terms) | Self::Or(terms) => {
+                terms.iter().try_for_each(|term| term.asked(names, out))
+            }
+            Self::Not(inner) => inner.asked(names, out),
+            Self::Test(test) => {
+                let absence = test.condition == Condition::Null;
+                for term in test.terms().filter(|term| term.value.has_names()) {
+                    out.push(Calculation::new(term, names, absence)?);
+                }
+                Ok(())
+            }
+        }
+    }
+
     fn one_or(mut terms: Vec<Self>, join: fn(Vec<Self>) -> Self) -> Self {
         match terms.pop() {
             Some(only) if terms.is_empty() => only,
@@ -54,32 +70,69 @@ impl Expr {
     }
 }
 
-/// One field and what is asked of it.
+/// One value and what is asked of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Test {
-    pub(super) field: Spanned<FieldName>,
-    /// Whether a value must be there and fail the condition.
+    pub(super) value: Spanned<Term>,
+    /// Whether all values must be there and fail the condition.
     pub(super) negated: bool,
     pub(super) condition: Condition,
 }
 
-/// A field as it is written.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum FieldName {
-    Known(Field),
-    /// A name without a prefix that is no attribute; under a function it can only be a metric.
-    Bare(String, Option<Stat>),
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Condition {
-    Equal(Spanned<Literal>),
+    Equal(Spanned<Term>),
     /// Never negated: it has an opposite of its own.
-    Order(Order, Spanned<Literal>),
-    In(Vec<Spanned<Literal>>),
+    Order(Order, Spanned<Term>),
+    In(Vec<Spanned<Term>>),
     Match(Spanned<Pattern>),
-    Between(Spanned<Literal>, Spanned<Literal>),
+    Between(Spanned<Term>, Spanned<Term>),
     Null,
+}
+
+impl Test {
+    /// Asks whether two values are equal; a literal always comes second.
+    pub(super) fn equal(left: Spanned<Term>, right: Spanned<Term>, negated: bool) -> Self {
+        let (value, other) = if is_turned(&left, &right) {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        Self {
+            value,
+            negated,
+            condition: Condition::Equal(other),
+        }
+    }
+
+    /// Orders two values; a literal always comes second.
+    pub(super) fn order(left: Spanned<Term>, order: Order, right: Spanned<Term>) -> Self {
+        let (value, condition) = if is_turned(&left, &right) {
+            (right, Condition::Order(order.turned(), left))
+        } else {
+            (left, Condition::Order(order, right))
+        };
+        Self {
+            value,
+            negated: false,
+            condition,
+        }
+    }
+
+    /// The values that it is about, the first one first.
+    pub(super) fn terms(&self) -> impl Iterator<Item = &Spanned<Term>> {
+        let others: Vec<&Spanned<Term>> = match &self.condition {
+            Condition::Equal(other) | Condition::Order(_, other) => vec![other],
+            Condition::In(items) => items.iter().collect(),
+            Condition::Between(low, high) => vec![low, high],
+            Condition::Match(_) | Condition::Null => Vec::new(),
+        };
+        std::iter::once(&self.value).chain(others)
+    }
+}
+
+fn is_turned(left: &Spanned<Term>, right: &Spanned<Term>) -> bool {
+    left.value.is_literal() && !right.value.is_literal()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +150,16 @@ impl Order {
             Self::LessOrEqual => "<=",
             Self::Greater => ">",
             Self::GreaterOrEqual => ">=",
+        }
+    }
+
+    /// The same with its sides exchanged.
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
         }
     }
 }
@@ -231,7 +294,7 @@ fn write_term(f: &mut fmt::Formatter<'_>, term: &Expr, tight: bool) -> fmt::Resu
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let not = if self.negated { "not " } else { "" };
-        write!(f, "{} ", self.field.value)?;
+        write!(f, "{} ", self.value.value)?;
         match &self.condition {
             Condition::Equal(to) => {
                 write!(f, "{} {}", if self.negated { "!=" } else { "=" }, to.value)
@@ -258,33 +321,4 @@ impl fmt::Display for Test {
             Condition::Null => write!(f, "is {not}null"),
         }
     }
-}
-
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, stat) = match self {
-            Self::Known(field) => return write!(f, "{field}"),
-            Self::Bare(name, stat) => (name, stat),
-        };
-        if let Some(stat) = stat {
-            write!(f, "{}(", stat.name())?;
-        }
-        if reads_as_bare(name) {
-            f.write_str(name)?;
-        } else {
-            lexer::write_quoted(f, name, '"')?;
-        }
-        f.write_str(if stat.is_some() { ")" } else { "" })
-    }
-}
-
-/// Whether a name without quotes is read as a bare name and as nothing else.
-fn reads_as_bare(name: &str) -> bool {
-    let prefix = name
-        .split_once('.')
-        .and_then(|(head, _)| Prefix::parse(head));
-    lexer::is_word(name)
-        && !is_keyword(name)
-        && prefix.is_none()
-        && Attribute::parse(name).is_none()
 }

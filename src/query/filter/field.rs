@@ -157,11 +157,33 @@ pub enum Attribute {
     Note,
     /// Paths of its artifacts.
     Artifacts,
+    /// Why it failed.
+    Reason,
+    /// Where it was imported from.
+    Source,
+    /// Command line, its words joined by blanks.
+    Command,
+    /// Folder that it was started in.
+    Cwd,
+    /// Host name.
+    Host,
+    /// Operating system.
+    Os,
+    /// Model of the processor.
+    Cpu,
+    /// Logical processors.
+    CpuCount,
+    /// Full hash of the commit.
+    GitCommit,
+    /// Branch.
+    GitBranch,
+    /// Whether files differed from the commit.
+    GitDirty,
 }
 
 impl Attribute {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 22] = [
         Self::Id,
         Self::Name,
         Self::Experiment,
@@ -173,6 +195,17 @@ impl Attribute {
         Self::Parent,
         Self::Note,
         Self::Artifacts,
+        Self::Reason,
+        Self::Source,
+        Self::Command,
+        Self::Cwd,
+        Self::Host,
+        Self::Os,
+        Self::Cpu,
+        Self::CpuCount,
+        Self::GitCommit,
+        Self::GitBranch,
+        Self::GitDirty,
     ];
 
     /// Returns the name that is printed.
@@ -189,10 +222,49 @@ impl Attribute {
             Self::Parent => "parent",
             Self::Note => "note",
             Self::Artifacts => "artifacts",
+            Self::Reason => "reason",
+            Self::Source => "source",
+            Self::Command => "command",
+            Self::Cwd => "cwd",
+            Self::Host => "host",
+            Self::Os => "os",
+            Self::Cpu => "cpu",
+            Self::CpuCount => "cpu_count",
+            Self::GitCommit => "git_commit",
+            Self::GitBranch => "git_branch",
+            Self::GitDirty => "git_dirty",
         }
     }
 
-    /// Reads a name, or one of those that `MLflow` has for it.
+    /// Whether it is meant without a prefix. The others are words that people give their params.
+    pub fn is_bare(self) -> bool {
+        match self {
+            Self::Id
+            | Self::Name
+            | Self::Experiment
+            | Self::Author
+            | Self::Status
+            | Self::Start
+            | Self::End
+            | Self::Duration
+            | Self::Parent
+            | Self::Note
+            | Self::Artifacts => true,
+            Self::Reason
+            | Self::Source
+            | Self::Command
+            | Self::Cwd
+            | Self::Host
+            | Self::Os
+            | Self::Cpu
+            | Self::CpuCount
+            | Self::GitCommit
+            | Self::GitBranch
+            | Self::GitDirty => false,
+        }
+    }
+
+    /// Reads a name that stands without a prefix, or one of those that `MLflow` has for it.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "run_id" => Some(Self::Id),
@@ -202,17 +274,31 @@ impl Attribute {
             "end_time" => Some(Self::End),
             "duration_s" => Some(Self::Duration),
             "artifact" => Some(Self::Artifacts),
-            _ => Self::ALL.into_iter().find(|known| known.name() == word),
+            _ => Self::ALL
+                .into_iter()
+                .find(|known| known.is_bare() && known.name() == word),
         }
     }
 
-    /// As [`Self::parse`] after an explicit prefix, where `Run Name` can mean nothing else.
+    /// Reads a name after an explicit prefix: all of them, and `Run Name` can mean nothing else.
     pub(super) fn parse_loosely(word: &str) -> Option<Self> {
-        Self::parse(&word.to_ascii_lowercase().replace(' ', "_"))
+        let word = word.to_ascii_lowercase().replace(' ', "_");
+        let known = || Self::ALL.into_iter().find(|known| known.name() == word);
+        Self::parse(&word).or_else(known)
     }
 }
 
-/// One thing that a filter or a sort key asks of a run.
+/// As it is written in a filter.
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_bare() {
+            f.write_str("attributes.")?;
+        }
+        f.write_str(self.name())
+    }
+}
+
+/// What a run holds: its points aside, all that can be asked of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// A param.
@@ -223,6 +309,8 @@ pub enum Field {
     Tag(String),
     /// What the run has by itself.
     Attribute(Attribute),
+    /// A variable of the environment that it was started in.
+    Variable(String),
 }
 
 /// The values that a field can have, as far as the field alone tells.
@@ -230,7 +318,10 @@ pub enum Field {
 pub(super) enum Domain {
     /// Params: a type for each run.
     Any,
+    /// Text that may be meant as a number: tags, variables.
+    Tag,
     Text,
+    Bool,
     Number,
     Duration,
     Time,
@@ -240,6 +331,32 @@ pub(super) enum Domain {
     Paths,
 }
 
+impl Domain {
+    /// Whether its values can be texts.
+    pub(super) fn has_text(self) -> bool {
+        match self {
+            Self::Any | Self::Tag | Self::Text | Self::Status | Self::Id | Self::Paths => true,
+            Self::Bool | Self::Number | Self::Duration | Self::Time => false,
+        }
+    }
+
+    /// The word for one of its values in a sentence.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Any => "a param",
+            Self::Tag => "a tag",
+            Self::Text => "a text",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+            Self::Duration => "a duration",
+            Self::Time => "a time",
+            Self::Status => "a status",
+            Self::Id => "a run's id",
+            Self::Paths => "a list of paths",
+        }
+    }
+}
+
 impl Field {
     /// The name and its kind, unless it is an attribute.
     pub(super) fn named(&self) -> Option<(NameKind, &str)> {
@@ -247,7 +364,18 @@ impl Field {
             Self::Param(name) => Some((NameKind::Param, name)),
             Self::Metric(name, _) => Some((NameKind::Metric, name)),
             Self::Tag(name) => Some((NameKind::Tag, name)),
-            Self::Attribute(_) => None,
+            Self::Attribute(_) | Self::Variable(_) => None,
+        }
+    }
+
+    /// Whether it takes a look at rows of each run, where others have a column of all runs.
+    pub(super) fn is_slow(&self) -> bool {
+        match self {
+            Self::Metric(_, Stat::FirstStep)
+            | Self::Variable(_)
+            | Self::Attribute(Attribute::Note | Attribute::Artifacts) => true,
+            Self::Param(_) | Self::Metric(..) | Self::Tag(_) => false,
+            Self::Attribute(attribute) => !attribute.is_bare(),
         }
     }
 
@@ -255,12 +383,24 @@ impl Field {
         match self {
             Self::Param(_) => Domain::Any,
             Self::Metric(..) => Domain::Number,
-            Self::Tag(_) => Domain::Text,
+            Self::Tag(_) | Self::Variable(_) => Domain::Tag,
             Self::Attribute(attribute) => match attribute {
                 Attribute::Id | Attribute::Parent => Domain::Id,
-                Attribute::Name | Attribute::Experiment | Attribute::Author | Attribute::Note => {
-                    Domain::Text
-                }
+                Attribute::Name
+                | Attribute::Experiment
+                | Attribute::Author
+                | Attribute::Note
+                | Attribute::Reason
+                | Attribute::Source
+                | Attribute::Command
+                | Attribute::Cwd
+                | Attribute::Host
+                | Attribute::Os
+                | Attribute::Cpu
+                | Attribute::GitCommit
+                | Attribute::GitBranch => Domain::Text,
+                Attribute::CpuCount => Domain::Number,
+                Attribute::GitDirty => Domain::Bool,
                 Attribute::Status => Domain::Status,
                 Attribute::Start | Attribute::End => Domain::Time,
                 Attribute::Duration => Domain::Duration,
@@ -278,13 +418,14 @@ impl fmt::Display for Field {
             Self::Metric(name, Stat::Last) => write!(f, "metrics.{}", Quotable(name)),
             Self::Metric(name, stat) => write!(f, "{}(metrics.{})", stat.name(), Quotable(name)),
             Self::Tag(name) => write!(f, "tags.{}", Quotable(name)),
-            Self::Attribute(attribute) => f.write_str(attribute.name()),
+            Self::Attribute(attribute) => write!(f, "{attribute}"),
+            Self::Variable(name) => write!(f, "attributes.env.{}", Quotable(name)),
         }
     }
 }
 
 /// A name after a prefix and its dot.
-struct Quotable<'a>(&'a str);
+pub(super) struct Quotable<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quotable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -66,9 +66,9 @@ pub(super) enum Token<'a> {
 }
 
 /// Longer ones before those they start with.
-const SYMBOLS: [&str; 19] = [
+const SYMBOLS: [&str; 22] = [
     "==", "=~", "!=", "!~", "<>", "<=", ">=", "&&", "||", "=", "<", ">", "~", "!", "(", ")", ",",
-    "+", "-",
+    "+", "-", "*", "/", "%",
 ];
 
 const QUOTES: [char; 3] = ['\'', '"', '`'];
@@ -101,6 +101,7 @@ pub(super) fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str, quote: char) 
 }
 
 /// Cuts tokens off the front of a text.
+#[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
@@ -111,7 +112,7 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0 }
     }
 
-    /// The source between two offsets of a span that this lexer gave.
+    /// The source of a span that this lexer gave, or between two of them.
     pub(super) fn source(&self, span: &Range<usize>) -> &'a str {
         self.text.get(span.clone()).unwrap_or_default()
     }
@@ -199,7 +200,6 @@ impl<'a> Lexer<'a> {
             '&' => fault.hint("write and"),
             '‘' | '’' | '“' | '”' => fault.hint("write straight quotes: ' or \""),
             '[' | '{' => fault.hint("write a list in parentheses: (1, 2)"),
-            '*' | '%' => fault.hint("write patterns in quotes: name like 'train%'"),
             _ => fault.hint("put names and texts with other characters in quotes"),
         })
     }

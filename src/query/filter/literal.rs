@@ -1,4 +1,4 @@
-//! Values as a filter writes them: numbers, texts, dates, durations.
+//! Values as a filter writes them: numbers, sizes, texts, dates, durations.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use chrono::NaiveTime;
 use chrono::Utc;
 
+use super::field::Domain;
 use super::lexer;
 
 /// A whole or real number; whole ones keep all their digits.
@@ -26,6 +27,47 @@ impl Number {
             return Some(Self::Int(int));
         }
         text.parse().ok().map(Self::Float)
+    }
+
+    /// Reads a number of bytes: `16KB`, `1.5GiB`, in any case. `K` to `P` count by thousands, `Ki`
+    /// to `Pi` by 1,024.
+    pub(super) fn parse_size(text: &str) -> Option<Self> {
+        let digits = text.find(|c: char| c.is_ascii_alphabetic())?;
+        let (number, unit) = text.split_at_checked(digits)?;
+        let unit = unit.to_ascii_lowercase();
+        let prefix = unit.strip_suffix('b')?;
+        let (base, power) = match prefix.as_bytes() {
+            [] => (1, 0),
+            [letter, rest @ ..] => {
+                let power = b"kmgtp".iter().position(|known| known == letter)? + 1;
+                match rest {
+                    [] => (1_000, power),
+                    b"i" => (1_024, power),
+                    _ => return None,
+                }
+            }
+        };
+        let bytes = i64::checked_pow(base, u32::try_from(power).ok()?)?;
+        match Self::parse(number)? {
+            Self::Int(count) => count.checked_mul(bytes).map(Self::Int),
+            Self::Float(count) => Some(Self::Float(count * bytes as f64)),
+        }
+    }
+
+    pub(super) fn as_float(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+
+    pub(super) fn negated(self) -> Self {
+        match self {
+            Self::Int(value) => value
+                .checked_neg()
+                .map_or(Self::Float(-(value as f64)), Self::Int),
+            Self::Float(value) => Self::Float(-value),
+        }
     }
 
     /// Compares exactly, integers beyond 2^53 too; NaN equals NaN and is unlike all else.
@@ -122,6 +164,15 @@ impl Span {
         let (clock_us, width_us) = parse_clock(clock.trim_end())?;
         let local_us = midnight_us.checked_add(clock_us)?;
         Self::new(local_us - offset_s * SECOND_US, width_us)
+    }
+
+    /// So much later: a day plus days is a day, plus hours the instant so long after it began.
+    /// None past the years 1 to 9999.
+    pub(super) fn shifted(self, by_us: i64) -> Option<Self> {
+        let from_us = self.from_us.checked_add(by_us)?;
+        let width_us = self.to_us - self.from_us + 1;
+        let is_alike = by_us % width_us == 0;
+        Self::new(from_us, if is_alike { width_us } else { 1 })
     }
 
     /// Where a time lies: before, within, after.
@@ -261,6 +312,15 @@ impl Duration {
         some.then_some(sum_us)?.try_into().ok().map(Self)
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range of i64 was checked"
+    )]
+    pub(super) fn from_seconds(seconds: f64) -> Option<Self> {
+        let us = (seconds * 1e6).round();
+        (us.abs() < i64::MAX as f64).then_some(Self(us as i64))
+    }
+
     pub(super) fn as_seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
@@ -304,6 +364,17 @@ pub(super) enum Literal {
 }
 
 impl Literal {
+    /// The kind of value that it is by itself.
+    pub(super) fn domain(&self) -> Domain {
+        match self {
+            Self::Bool(_) => Domain::Bool,
+            Self::Number(_) => Domain::Number,
+            Self::Duration(_) => Domain::Duration,
+            Self::Time(_) => Domain::Time,
+            Self::Text(_) => Domain::Text,
+        }
+    }
+
     /// Reads what starts with a digit, or with a minus and one.
     pub(super) fn from_digits(text: &str) -> Option<Self> {
         if let Some(number) = Number::parse(text) {
@@ -311,6 +382,9 @@ impl Literal {
         }
         if let Some(duration) = Duration::parse(text) {
             return Some(Self::Duration(duration));
+        }
+        if let Some(bytes) = Number::parse_size(text) {
+            return Some(Self::Number(bytes));
         }
         Span::parse(text).map(Self::Time)
     }

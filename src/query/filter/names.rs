@@ -1,15 +1,18 @@
 //! Which names there are, what a bare one means, and what a mistyped one may have been.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use super::ast::FieldName;
 use super::field::Attribute;
 use super::field::Field;
 use super::field::NameKind;
+use super::field::Prefix;
 use super::field::Stat;
 use super::lexer::Fault;
 use super::lexer::Parsed;
-use super::lexer::Spanned;
+use super::literal::Literal;
+use super::term::Leaf;
+use super::term::Name;
 use crate::model::Run;
 
 /// The names that any run of a store has.
@@ -74,59 +77,96 @@ impl Names for KnownNames {
     }
 }
 
-/// Decides which field a name means.
+/// Decides what a name means.
 ///
 /// - `absence`: whether the question is if the name is there, so that one nobody has is fine
-pub(super) fn resolve_field(
+pub(super) fn settle(
     names: &dyn Names,
-    field: &Spanned<FieldName>,
+    name: &Name,
+    span: &Range<usize>,
     absence: bool,
-) -> Parsed<Field> {
-    match &field.value {
-        FieldName::Known(known) => match known.named() {
+) -> Parsed<Leaf> {
+    match name {
+        Name::Known(leaf) => match leaf.named() {
             Some((kind, name)) if !absence && !names.contains(kind, name) => {
-                let fault = Fault::new(
-                    field.span.clone(),
-                    format!("no run has a {} {name:?}", kind.noun()),
-                );
-                Err(with_hint(fault, explain(names, kind, name)))
+                let why = format!("no run has a {} {name:?}", kind.noun());
+                let parts = || parted(names, kind, name);
+                let hint = parts().or_else(|| explain(names, kind, name));
+                Err(with_hint(Fault::new(span.clone(), why), hint))
             }
-            _ => Ok(known.clone()),
+            _ => Ok(leaf.clone()),
         },
-        FieldName::Bare(name, Some(stat)) if names.contains(NameKind::Metric, name) => {
-            Ok(Field::Metric(name.clone(), *stat))
-        }
-        FieldName::Bare(name, Some(_)) => {
-            let why = format!("no run has a metric {name:?}");
-            let fault = Fault::new(field.span.clone(), why);
-            Err(with_hint(fault, explain(names, NameKind::Metric, name)))
-        }
-        FieldName::Bare(name, None) => resolve_bare(names, name, field),
+        Name::Bare(name) => settle_bare(names, name, span).map(Leaf::Field),
     }
 }
 
-fn resolve_bare(names: &dyn Names, name: &str, field: &Spanned<FieldName>) -> Parsed<Field> {
+fn settle_bare(names: &dyn Names, name: &str, span: &Range<usize>) -> Parsed<Field> {
     let mut kinds = NameKind::ALL
         .into_iter()
         .filter(|kind| names.contains(*kind, name));
     let Some(first) = kinds.next() else {
         let why = format!("no run has a param, metric or tag {name:?}, nor is it an attribute");
-        let fault = Fault::new(field.span.clone(), why);
-        let mut near = Nearest::new(name);
-        for attribute in Attribute::ALL {
-            near.see(attribute.name(), || Field::Attribute(attribute));
-        }
-        for kind in NameKind::ALL {
-            names.visit(kind, &mut |known| near.see(known, || kind.field(known)));
-        }
-        return Err(with_hint(fault, near.hint()));
+        let fault = Fault::new(span.clone(), why);
+        let hint = parted_bare(names, name).or_else(|| {
+            let mut near = Nearest::new(name);
+            for attribute in Attribute::ALL {
+                near.see(attribute.name(), || Field::Attribute(attribute));
+            }
+            for kind in NameKind::ALL {
+                names.visit(kind, &mut |known| near.see(known, || kind.field(known)));
+            }
+            near.hint()
+        });
+        return Err(with_hint(fault, hint));
     };
     let Some(second) = kinds.next() else {
         return Ok(first.field(name));
     };
     let why = format!("{name:?} is a {} and a {}", first.noun(), second.noun());
     let hint = format!("write {} or {}", first.field(name), second.field(name));
-    Err(Fault::new(field.span.clone(), why).hint(hint))
+    Err(Fault::new(span.clone(), why).hint(hint))
+}
+
+/// The two sides of each minus or slash in a name: arithmetic that was written without blanks.
+fn splits(name: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    let signs = name.match_indices(['-', '/']);
+    signs.filter_map(move |(at, sign)| {
+        let (left, right) = (name.get(..at)?, name.get(at + 1..)?);
+        (!left.is_empty() && !right.is_empty()).then_some((left, sign, right))
+    })
+}
+
+fn put_blanks(left: &str, sign: &str, right: &str) -> String {
+    let what = if sign == "-" { "minus" } else { "slash" };
+    format!("a name runs on over {sign}; put blanks around the {what}: {left} {sign} {right}")
+}
+
+/// What stands on the right of a sign, as it is written, if it is anything.
+fn known_part(names: &dyn Names, part: &str) -> bool {
+    let has = |kind, name: &str| names.contains(kind, name);
+    let of_prefix = part.split_once('.').and_then(|(head, name)| {
+        Some(match Prefix::parse(head)? {
+            Prefix::Named(kind) => has(kind, name),
+            Prefix::Attribute => Attribute::parse_loosely(name).is_some(),
+        })
+    });
+    of_prefix.unwrap_or_else(|| {
+        Attribute::parse(part).is_some()
+            || NameKind::ALL.into_iter().any(|kind| has(kind, part))
+            || Literal::from_digits(part).is_some()
+    })
+}
+
+fn parted_bare(names: &dyn Names, name: &str) -> Option<String> {
+    splits(name)
+        .find(|(left, _, right)| known_part(names, left) && known_part(names, right))
+        .map(|(left, sign, right)| put_blanks(left, sign, right))
+}
+
+fn parted(names: &dyn Names, kind: NameKind, name: &str) -> Option<String> {
+    splits(name)
+        .find(|(left, _, right)| names.contains(kind, left) && known_part(names, right))
+        .map(|(left, sign, right)| put_blanks(&kind.field(left).to_string(), sign, right))
 }
 
 /// Guesses at a name that was looked for among the wrong kind, written as a statistic, or mistyped.

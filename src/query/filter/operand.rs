@@ -7,7 +7,6 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::field::Domain;
-use super::field::Field;
 use super::lexer::Fault;
 use super::lexer::Parsed;
 use super::lexer::Spanned;
@@ -15,6 +14,7 @@ use super::literal::Duration;
 use super::literal::Literal;
 use super::literal::Number;
 use super::literal::Span;
+use super::term::Term;
 use super::value::Value;
 use crate::model::ParamValue;
 use crate::model::RunId;
@@ -34,14 +34,16 @@ pub(super) struct Operand {
 }
 
 impl Operand {
-    /// Makes `literal` ready to be compared with `field`.
+    /// Makes `literal` ready to be compared with the values of `term`.
     ///
     /// # Errors
-    /// When no value of the field can compare with it.
-    pub(super) fn new(field: &Field, literal: &Spanned<Literal>) -> Parsed<Self> {
-        let domain = field.domain();
+    /// When none of these can compare with it.
+    pub(super) fn new(term: &Term, domain: Domain, literal: &Spanned<Literal>) -> Parsed<Self> {
         let made = match domain {
-            Domain::Any | Domain::Text | Domain::Paths => Some(Self::any(&literal.value)),
+            Domain::Any | Domain::Tag | Domain::Text | Domain::Paths => {
+                Some(Self::any(&literal.value))
+            }
+            Domain::Bool => bool(&literal.value).map(|value| Self::any(&Literal::Bool(value))),
             Domain::Number => number(&literal.value).map(Self::of_number),
             Domain::Duration => duration(&literal.value).map(Self::of_number),
             Domain::Time => time(&literal.value).map(|time| Self {
@@ -57,7 +59,7 @@ impl Operand {
                 ..Self::default()
             }),
         };
-        made.ok_or_else(|| mismatch(field, domain, literal))
+        made.ok_or_else(|| mismatch(term, domain, literal))
     }
 
     fn of_number(number: Number) -> Self {
@@ -280,29 +282,58 @@ fn id(literal: &Literal) -> Option<IdRange> {
     }
 }
 
-fn mismatch(field: &Field, domain: Domain, literal: &Spanned<Literal>) -> Fault {
-    let (noun, hint) = match (domain, &literal.value) {
-        (Domain::Number, _) => ("a number", "compare params and tags with text"),
-        (Domain::Duration, _) => ("a duration", "write 90s, 5m, 1.5h, 7d, or seconds: 5400"),
-        (Domain::Time, Literal::Duration(_)) => ("a time", "count back from now: now - 7d"),
-        (Domain::Time, Literal::Number(_)) => ("a time", "give milliseconds since 1970, or a date"),
-        (Domain::Time, _) => (
-            "a time",
-            "write '2024-01-15', '2024-01-15 10:30' or now - 7d",
-        ),
-        (Domain::Status, _) => (
-            "a status",
-            "write 'running', 'completed', 'failed' or 'unknown'",
-        ),
-        (Domain::Id, Literal::Text(_)) => (
-            "a run's id",
-            "give its 32 hex digits or at least the first 8; for fewer use like 'abc%'",
-        ),
-        (Domain::Id, _) => ("a run's id", "put it in quotes"),
-        // These take any literal.
-        (Domain::Any | Domain::Text | Domain::Paths, _) => ("a value", "put it in quotes"),
+fn bool(literal: &Literal) -> Option<bool> {
+    match literal {
+        Literal::Bool(value) => Some(*value),
+        Literal::Number(value) if *value == Number::Int(0) => Some(false),
+        Literal::Number(value) if *value == Number::Int(1) => Some(true),
+        Literal::Text(text) => parse_bool(text),
+        Literal::Number(_) | Literal::Duration(_) | Literal::Time(_) => None,
+    }
+}
+
+fn mismatch(term: &Term, domain: Domain, literal: &Spanned<Literal>) -> Fault {
+    let hint = match (domain, &literal.value) {
+        (Domain::Number, _) => "compare params and tags with text",
+        (Domain::Bool, _) => "write true or false",
+        (Domain::Duration, _) => "write 90s, 5m, 1.5h, 7d, or seconds: 5400",
+        (Domain::Time, Literal::Duration(_)) => "count back from now: now - 7d",
+        (Domain::Time, Literal::Number(_)) => "give milliseconds since 1970, or a date",
+        (Domain::Time, _) => "write '2024-01-15', '2024-01-15 10:30' or now - 7d",
+        (Domain::Status, _) => "write 'running', 'completed', 'failed' or 'unknown'",
+        (Domain::Id, Literal::Text(_)) => {
+            "give its 32 hex digits or at least the first 8; for fewer use like 'abc%'"
+        }
+        // These others take any literal.
+        (Domain::Id | Domain::Any | Domain::Tag | Domain::Text | Domain::Paths, _) => {
+            "put it in quotes"
+        }
     };
-    let shown: String = literal.value.to_string().chars().take(40).collect();
-    let why = format!("{field} is {noun}, {shown} is none");
+    let shown = |what: String| what.chars().take(40).collect::<String>();
+    let (term, value) = (shown(term.to_string()), shown(literal.value.to_string()));
+    let why = format!("{term} is {}, {value} is none", domain.noun());
     Fault::new(literal.span.clone(), why).hint(hint)
+}
+
+/// Orders what a run has in two places against each other; none if they are unlike.
+///
+/// - `numbers`: whether two texts that both read as numbers are meant as these
+pub(super) fn compare(a: &Value<'_>, b: &Value<'_>, numbers: bool) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Absent | Value::Texts(_), _) | (_, Value::Absent | Value::Texts(_)) => None,
+        (Value::Text(a), Value::Text(b)) => {
+            let both = Number::parse(a).zip(Number::parse(b)).filter(|_| numbers);
+            both.map_or_else(|| Some(a.cmp(b)), |(a, b)| a.compare(b))
+        }
+        (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
+        (Value::Time(time_us), Value::Text(text)) => {
+            Span::parse(text).map(|span| span.compare(*time_us))
+        }
+        (Value::Id(a), Value::Id(b)) => Some(a.0.rotate_left(64).cmp(&b.0.rotate_left(64))),
+        (Value::Id(id), Value::Text(text)) => IdRange::parse(text).map(|ids| ids.compare(*id)),
+        (Value::Bool(bool), Value::Text(text)) => parse_bool(text).map(|other| bool.cmp(&other)),
+        (_, Value::Text(text)) => a.as_number()?.compare(Number::parse(text)?),
+        (Value::Text(_), _) => compare(b, a, numbers).map(Ordering::reverse),
+        _ => a.as_number()?.compare(b.as_number()?),
+    }
 }

@@ -49,6 +49,7 @@ impl<'a> Value<'a> {
                 .get(name)
                 .map_or(Self::Absent, |summary| Self::of_series(summary, *stat)),
             Field::Tag(name) => Self::text(run.tags.get(name)),
+            Field::Variable(name) => Self::text(run.info.environment.variables.get(name)),
             Field::Attribute(attribute) => Self::of_attribute(*attribute, run, now_us),
         }
     }
@@ -76,6 +77,8 @@ impl<'a> Value<'a> {
 
     fn of_attribute(attribute: Attribute, run: &'a Run, now_us: i64) -> Self {
         let time = |time_us: Option<i64>| time_us.map_or(Self::Absent, Self::Time);
+        let environment = &run.info.environment;
+        let git = environment.git.as_ref();
         match attribute {
             Attribute::Id => Self::Id(run.id),
             Attribute::Name => Self::text(Some(&run.info.name)),
@@ -88,11 +91,47 @@ impl<'a> Value<'a> {
             Attribute::Parent => run.info.parent.map_or(Self::Absent, Self::Id),
             Attribute::Note => Self::text(run.note.as_ref()),
             Attribute::Artifacts => Self::Texts(run.artifacts.keys().map(Cow::from).collect()),
+            Attribute::Reason => Self::text(run.reason.as_ref()),
+            Attribute::Source => Self::text(run.info.source.as_ref()),
+            Attribute::Command if environment.command.is_empty() => Self::Absent,
+            Attribute::Command => Self::Text(Cow::Owned(environment.command.join(" "))),
+            Attribute::Cwd => Self::text(environment.cwd.as_ref()),
+            Attribute::Host => Self::text(environment.host.as_ref()),
+            Attribute::Os => Self::text(environment.os.as_ref()),
+            Attribute::Cpu => Self::text(environment.cpu.as_ref()),
+            Attribute::CpuCount => environment
+                .cpu_count
+                .map_or(Self::Absent, |count| Self::Int(count.into())),
+            Attribute::GitCommit => Self::text(git.and_then(|git| git.commit.as_ref())),
+            Attribute::GitBranch => Self::text(git.and_then(|git| git.branch.as_ref())),
+            Attribute::GitDirty => git
+                .and_then(|git| git.dirty)
+                .map_or(Self::Absent, Self::Bool),
         }
     }
 
     fn text(text: Option<&'a String>) -> Self {
         text.map_or(Self::Absent, |text| Self::Text(Cow::Borrowed(text)))
+    }
+
+    /// Returns the same with texts of its own.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Absent => Value::Absent,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Number(value) => Value::Number(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Time(value) => Value::Time(value),
+            Self::Duration(value) => Value::Duration(value),
+            Self::Id(value) => Value::Id(value),
+            Self::Texts(texts) => Value::Texts(
+                texts
+                    .into_iter()
+                    .map(|text| Cow::Owned(text.into_owned()))
+                    .collect(),
+            ),
+        }
     }
 
     /// Whether there is nothing: `is null` asks this.

@@ -64,8 +64,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "",
     ),
     (
-        "‹median›(metrics.loss) = 1",
-        "no function \"median\"",
+        "‹meen›(metrics.loss) = 1",
+        "no function \"meen\"",
         "try mean",
     ),
     (
@@ -75,13 +75,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "min(metrics.loss ‹>› 1",
-        "want ) after the metric, have \">\"",
-        "",
-    ),
-    (
-        "min(loss ‹where› step < 3) > 1",
-        "want ) after the metric, have \"where\"",
-        "",
+        "want where or ) after the metric, have \">\"",
+        "write: min(metrics.loss)",
     ),
     (
         "‹'acc'› > 0.9",
@@ -89,13 +84,13 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "double quotes",
     ),
     (
-        "‹0.9› < metrics.loss",
-        "want a name, have \"0.9\"",
-        "write the name first",
+        "‹0.9› < 1",
+        "no side of this names anything of a run",
+        "metrics.acc > 0.9",
     ),
     (
         "‹and› = 1",
-        "want a name, have \"and\"",
+        "want a value, have \"and\"",
         "double quotes to mean a name: \"and\"",
     ),
     (
@@ -113,6 +108,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("lr = 1 ‹&› lr = 2", "unexpected '&'", "write and"),
     ("‹(›lr = 1", "this ( is never closed", "close it with )"),
     ("(lr = 1‹,› lr = 2)", "want and, or, or ), have \",\"", ""),
+    ("(lr‹,› 1) = 2", "want an operator or ), have \",\"", ""),
     ("lr = 1‹)›", "no ( belongs to this )", "remove it"),
     ("lr in ‹(›1, 2", "this ( is never closed", "close it with )"),
     ("lr in (‹)›", "want a value, have \")\"", ""),
@@ -134,7 +130,6 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "",
     ),
     ("lr >‹›", "want a value, have the end", ""),
-    ("‹0› < lr", "want a name", "write the name first"),
     (
         "lr > 0 ‹<› 1",
         "want and, or, or the end, have \"<\"",
@@ -145,20 +140,16 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "want and, or, or the end, have \"lr\"",
         "",
     ),
-    ("lr = 1 and‹›", "want a name, have the end", ""),
+    ("lr = 1 and‹›", "want a value, have the end", ""),
+    ("lr ‹and› lr = 1", "want an operator after \"lr\"", ""),
     (
         "status = ‹running›",
-        "want a value, have \"running\"",
-        "'running'",
-    ),
-    (
-        "lr = ‹metrics.loss›",
-        "want a value",
-        "not with another field",
+        "no run has a param, metric or tag \"running\"",
+        "put text in quotes: 'running'",
     ),
     ("lr = ‹null›", "want a value", "write: is null"),
     ("lr is ‹1›", "want null or not null, have \"1\"", "with ="),
-    ("lr = ‹`a`›", "want a value", "single quotes"),
+    ("lr = ‹`a`›", "no run has a param, metric or tag \"a\"", ""),
     (
         "lr between 1 ‹or› 2",
         "want and, then the upper bound, have \"or\"",
@@ -203,7 +194,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("start > ‹2h›", "start is a time, 2h is none", "now - 7d"),
     (
         "start > now - ‹7›",
-        "want a duration after now -, have \"7\"",
+        "cannot subtract a number from a time",
         "7d",
     ),
     ("start > ‹now - 999999w›", "not in the years 1 to 9999", ""),
@@ -236,6 +227,210 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     ("lr = ‹1x2›", "\"1x2\" is no number, duration or date", ""),
     ("lr = 1 ‹;›", "unexpected ';'", ""),
+    // Arithmetic and types.
+    (
+        "‹name› - 1 > 0",
+        "name is a text, arithmetic needs a number",
+        "",
+    ),
+    (
+        "lr + ‹'2'› > 0",
+        "'2' is a text, arithmetic needs",
+        "without quotes: 2",
+    ),
+    (
+        "lr * ‹'loss'› > 0",
+        "'loss' is a text, arithmetic needs",
+        "name bare",
+    ),
+    (
+        "‹status› + 1 > 0",
+        "status is a status, arithmetic needs",
+        "",
+    ),
+    (
+        "loss - ‹true› > 0",
+        "true is true or false, arithmetic needs",
+        "",
+    ),
+    ("-‹id› = 1", "id is a run's id, arithmetic needs", ""),
+    ("‹-start› > 1", "a time has no opposite", ""),
+    ("start + ‹end› > 1", "cannot add a time to a time", ""),
+    ("start * ‹2› > 1", "cannot multiply a time by a number", ""),
+    (
+        "duration - ‹start› > 1",
+        "cannot subtract a time from a duration",
+        "",
+    ),
+    (
+        "duration * ‹duration› > 1",
+        "cannot multiply a duration by a duration",
+        "",
+    ),
+    (
+        "start + ‹lr› > now",
+        "cannot add a number to a time",
+        "params.x * 1s",
+    ),
+    (
+        "name > ‹metrics.loss›",
+        "name is a text, metrics.loss is a number",
+        "alike",
+    ),
+    (
+        "metrics.loss = ‹name›",
+        "metrics.loss is a number, name is a text",
+        "",
+    ),
+    (
+        "end - start > ‹'long'›",
+        "end - start is a duration, 'long' is none",
+        "90s",
+    ),
+    ("loss - lr > ‹'low'›", "is a number, 'low' is none", ""),
+    ("loss - lr ~ ‹'1'›", "is a number, a pattern needs text", ""),
+    ("‹1 + 2› > 2", "no side of this names anything of a run", ""),
+    ("‹1› is null", "no side of this names anything of a run", ""),
+    (
+        "‹(lr = 1)› + 2 > 0",
+        "a condition stands where a value is needed",
+        "",
+    ),
+    (
+        "2 * ‹(lr = 1 or lr = 2)› > 0",
+        "a condition stands where a value is needed",
+        "",
+    ),
+    ("lr +‹›", "want a value, have the end", ""),
+    ("lr * ‹/› 2 > 0", "want a value, have \"/\"", ""),
+    (
+        "‹(›(lr + 1) * 2 > 0",
+        "this ( is never closed",
+        "close it with )",
+    ),
+    ("lr > +‹size›", "want a number after +", ""),
+    // Arithmetic without blanks.
+    (
+        "‹loss-lr› > 0",
+        "no run has a param, metric or tag \"loss-lr\"",
+        "put blanks around the minus: loss - lr",
+    ),
+    (
+        "‹end-start› > 1h",
+        "",
+        "put blanks around the minus: end - start",
+    ),
+    (
+        "‹duration/60› > 5",
+        "",
+        "put blanks around the slash: duration / 60",
+    ),
+    (
+        "‹val/acc-loss› > 0",
+        "",
+        "put blanks around the minus: val/acc - loss",
+    ),
+    (
+        "‹metrics.val/acc-metrics.loss› > 0",
+        "no run has a metric",
+        "put blanks around the minus: metrics.val/acc - metrics.loss",
+    ),
+    (
+        "‹metrics.loss/2› > 0",
+        "",
+        "put blanks around the slash: metrics.loss / 2",
+    ),
+    (
+        "lr > ‹3-2›",
+        "\"3-2\" is no number",
+        "put blanks around the minus: 3 - 2",
+    ),
+    // Functions.
+    (
+        "at(‹loss›) > 0",
+        "at takes a metric and a step",
+        "write: at(metrics.loss, 1000)",
+    ),
+    (
+        "at(loss, 1, ‹2›) > 0",
+        "at takes a metric and a step, nothing more",
+        "",
+    ),
+    (
+        "at(loss, ‹1.5›) > 0",
+        "at takes a whole number for a step",
+        "",
+    ),
+    ("at(loss, ‹lr›) > 0", "want a number, have \"lr\"", ""),
+    ("at(loss, ‹'5'›) > 0", "want a number, have \"'5'\"", ""),
+    (
+        "min(loss, ‹5›) > 0",
+        "min takes a metric and nothing more",
+        "write: min(metrics.loss)",
+    ),
+    (
+        "min(‹)› > 0",
+        "want a metric after min(",
+        "write: min(metrics.loss)",
+    ),
+    (
+        "slope(loss, ‹1›) > 0",
+        "at least 2",
+        "slope(metrics.loss, 100)",
+    ),
+    (
+        "smooth(‹loss›) > 0",
+        "smooth takes a metric and a weight",
+        "smooth(metrics.loss, 0.9)",
+    ),
+    ("smooth(loss, ‹1›) > 0", "a weight from 0 to below 1", ""),
+    ("smooth(loss, ‹nan›) > 0", "a weight from 0 to below 1", ""),
+    (
+        "min(loss where ‹lr› < 5) > 0",
+        "want step or time, have \"lr\"",
+        "where step",
+    ),
+    (
+        "min(loss where step ‹!=› 5) > 0",
+        "want < <= > >= = or between",
+        "",
+    ),
+    (
+        "min(loss where step < ‹'low'›) > 0",
+        "a step is a number, 'low' is none",
+        "",
+    ),
+    (
+        "min(loss where step < ‹lr›) > 0",
+        "a step is a number, lr is none",
+        "",
+    ),
+    (
+        "min(loss where time > ‹5›) > 0",
+        "a time is a date, 5 is none",
+        "now - 1h",
+    ),
+    (
+        "min(loss where step < 5 ‹or› step > 9) > 0",
+        "want and or ), have \"or\"",
+        "where step between 0 and 99",
+    ),
+    ("min‹(›loss where step < 5", "this ( is never closed", ""),
+    (
+        "median(‹los›) > 0",
+        "no run has a metric \"los\"",
+        "try metrics.loss",
+    ),
+    (
+        "‹smoth›(loss, 0.9) > 0",
+        "no function \"smoth\"",
+        "try smooth",
+    ),
+    (
+        "‹f›(loss) > 0",
+        "no function \"f\"",
+        "use one of last, first",
+    ),
 ];
 
 #[test]
@@ -262,6 +457,20 @@ fn nesting_is_bounded_and_long_chains_are_not() {
     );
     assert!(fault(&nested(100_000)).why.contains("nest deeper"));
     assert!(fault(&"not ".repeat(100_000)).why.contains("nest deeper"));
+    assert!(
+        fault(&format!("lr = {}1", "- ".repeat(100_000)))
+            .why
+            .contains("nest deeper")
+    );
+    let chain = "lr + ".repeat(100_000);
+    assert_eq!(found(&format!("{chain}lr > 1")), "ab");
+    assert_eq!(
+        found(&format!(
+            "(({chain}lr) * {}lr) >= 0",
+            "lr / ".repeat(50_000)
+        )),
+        "ab"
+    );
     assert_eq!(
         found(&format!("{}lr = 0", "lr = 0.01 or ".repeat(50_000))),
         "ab"

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::ArtifactRef;
 use crate::model::BlobId;
+use crate::model::GitState;
 use crate::model::ParamValue;
 use crate::model::Run;
 use crate::model::RunInfo;
@@ -81,6 +82,15 @@ fn runs() -> [Run; 3] {
     a.info.author = Some("ada".into());
     a.end_us = a.info.start_us.map(|start_us| start_us + 3 * HOUR_US);
     a.note = Some("first try, 100% done".into());
+    a.info.environment.command = vec!["python3".into(), "train.py".into()];
+    a.info.environment.host = Some("gpu-7".into());
+    a.info.environment.cpu_count = Some(64);
+    a.info.environment.git = Some(GitState {
+        commit: Some("8d3c2f".into()),
+        branch: None,
+        dirty: Some(true),
+    });
+    a.info.environment.variables = [("CUDA_VISIBLE_DEVICES".into(), "3".into())].into();
     a.params = BTreeMap::from([
         ("lr".into(), ParamValue::Float(0.01)),
         ("batch".into(), ParamValue::Int(9_007_199_254_740_993)),
@@ -138,6 +148,27 @@ fn names() -> KnownNames {
     names
 }
 
+/// What a run has in a leaf; these runs have no points.
+fn value_in<'a>(leaf: &Leaf, run: &'a Run) -> Value<'a> {
+    match leaf {
+        Leaf::Field(field) => Value::of(field, run, NOW_US),
+        Leaf::Measure(_) => Value::Absent,
+    }
+}
+
+/// What an expression comes to for the three runs.
+fn values(expression: &str) -> [Value<'static>; 3] {
+    let parsed = Expression::parse_list(expression, NOW_US);
+    let parsed = parsed.unwrap_or_else(|why| panic!("{expression}: {why}"));
+    let resolved = parsed[0].resolve(&names());
+    let resolved = resolved.unwrap_or_else(|why| panic!("{expression}: {why}"));
+    runs().map(|run| {
+        let leaves = resolved.leaves();
+        let value = resolved.value(&mut |leaf| value_in(&leaves[leaf], &run));
+        value.into_owned()
+    })
+}
+
 /// First letters of the runs that a filter means.
 fn found(filter: &str) -> String {
     let filter = Filter::parse(filter, NOW_US).unwrap_or_else(|why| panic!("{filter}: {why}"));
@@ -145,7 +176,10 @@ fn found(filter: &str) -> String {
         .resolve(&names())
         .unwrap_or_else(|why| panic!("{filter}: {why}"));
     let runs = runs();
-    let meant = runs.iter().filter(|run| predicate.matches_run(run, NOW_US));
+    let meant = runs.iter().filter(|run| {
+        let leaves = predicate.leaves();
+        predicate.matches(&mut |leaf| value_in(&leaves[leaf], run))
+    });
     meant.map(|run| &run.info.name[..1]).collect()
 }
 

@@ -7,7 +7,6 @@ use arbitrary::Unstructured;
 use arbtest::arbtest;
 
 use super::super::ast::Condition;
-use super::super::ast::FieldName;
 use super::super::ast::Order;
 use super::super::ast::Pattern;
 use super::super::ast::PatternKind;
@@ -17,12 +16,29 @@ use super::super::literal::Duration;
 use super::super::literal::Literal;
 use super::super::literal::Number;
 use super::super::literal::Span;
+use super::super::term::Name;
+use super::super::term::Op;
+use super::super::term::Term;
 use super::*;
 use crate::model::RunId;
 
 #[test]
 fn any_text_is_read_or_refused_with_a_place_inside_it() {
-    const PIECES: [&str; 40] = [
+    const PIECES: [&str; 54] = [
+        "*",
+        "/",
+        "%",
+        "loss",
+        "at(",
+        "slope(",
+        "smooth(",
+        "where",
+        "step",
+        "time",
+        "16KB",
+        "0.9",
+        "start",
+        "duration",
         "params.",
         "metrics.",
         "x",
@@ -91,7 +107,12 @@ fn any_text_is_read_or_refused_with_a_place_inside_it() {
             }
             Err(other) => panic!("{text:?}: {other}"),
         }
-        let _ = SortKey::parse(&text, &names());
+        if let Ok(values) = Expression::parse_list(&text, now_us) {
+            let shown: Vec<String> = values.iter().map(Expression::to_string).collect();
+            let again = Expression::parse_list(&shown.join(", "), 0);
+            assert_eq!(again.unwrap(), values, "{text:?} -> {shown:?}");
+        }
+        let _ = SortKey::parse(&text, now_us, &names());
         Ok(())
     });
 }
@@ -106,8 +127,8 @@ fn any_text(u: &mut Unstructured<'_>) -> arbitrary::Result<String> {
     Ok(text)
 }
 
-fn any_literal(u: &mut Unstructured<'_>) -> arbitrary::Result<Spanned<Literal>> {
-    let literal = match u.int_in_range(0..=7)? {
+fn any_literal(u: &mut Unstructured<'_>) -> arbitrary::Result<Literal> {
+    Ok(match u.int_in_range(0..=7)? {
         0 => Literal::Bool(u.arbitrary()?),
         1 => Literal::Number(Number::Int(u.arbitrary()?)),
         2 => Literal::Number(Number::Int(u.int_in_range(-2..=2)?)),
@@ -116,41 +137,104 @@ fn any_literal(u: &mut Unstructured<'_>) -> arbitrary::Result<Spanned<Literal>> 
         5 => Literal::Time(Span::instant(u.int_in_range(0..=NOW_US)?).unwrap()),
         6 => Literal::Text((*u.choose(&["0.5", "true", "2024-01-15", "", "[1, 2]"])?).to_owned()),
         _ => Literal::Text(any_text(u)?),
-    };
-    Ok(Spanned::new(literal, 0..0))
+    })
 }
 
-fn any_test(u: &mut Unstructured<'_>) -> arbitrary::Result<Test> {
-    let name = match u.int_in_range(0..=4)? {
-        0 => FieldName::Known(Field::Attribute(*u.choose(&Attribute::ALL)?)),
-        1 => FieldName::Known(u.choose(&NameKind::ALL)?.field(&any_text(u)?)),
-        2 => FieldName::Known(Field::Metric(any_text(u)?, *u.choose(&Stat::ALL)?)),
-        3 => FieldName::Bare(any_text(u)?, Some(*u.choose(&Stat::ALL)?)),
-        _ => {
-            let odd = *u.choose(&["and", "now", "params.x", "run.id", "min", "a.b"])?;
-            FieldName::Bare(odd.to_owned(), None)
+fn any_within(u: &mut Unstructured<'_>) -> arbitrary::Result<Within> {
+    let mut within = Within::ALL;
+    if u.arbitrary()? {
+        within.steps = (
+            *u.choose(&[i64::MIN, -5, 0])?,
+            *u.choose(&[i64::MAX, -5, 9])?,
+        );
+    }
+    if u.ratio(1, 4)? {
+        within.times_us = (
+            *u.choose(&[i64::MIN, 0, NOW_US])?,
+            *u.choose(&[i64::MAX, NOW_US])?,
+        );
+    }
+    Ok(within)
+}
+
+fn any_name(u: &mut Unstructured<'_>) -> arbitrary::Result<Name> {
+    let field = |field| Name::Known(Leaf::Field(field));
+    Ok(match u.int_in_range(0..=5)? {
+        0 => field(Field::Attribute(*u.choose(&Attribute::ALL)?)),
+        1 => field(u.choose(&NameKind::ALL)?.field(&any_text(u)?)),
+        2 => field(Field::Variable(any_text(u)?)),
+        3 => {
+            let function = match u.int_in_range(0..=6)? {
+                0 => Function::Median,
+                1 => Function::FirstNan,
+                2 => Function::Auc,
+                3 => Function::Slope(*u.choose(&[None, Some(2), Some(100)])?),
+                4 => Function::Smooth(Weight::new(*u.choose(&[0.0, 0.5, 0.999])?).unwrap()),
+                _ => Function::Stat(*u.choose(&Stat::ALL)?),
+            };
+            Name::Known(Leaf::of_series(any_text(u)?, function, any_within(u)?))
         }
-    };
+        _ => {
+            let odd = [
+                "and", "now", "params.x", "run.id", "min", "a.b", "now-7d", "step", "3d",
+            ];
+            Name::Bare((*u.choose(&odd)?).to_owned())
+        }
+    })
+}
+
+fn any_term(u: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Spanned<Term>> {
+    let leaf = Term::Name(any_name(u)?);
+    if depth == 0 || u.ratio(1, 2)? {
+        let is_name = u.arbitrary()?;
+        let literal = Term::Literal(any_literal(u)?);
+        return Ok(Spanned::new(if is_name { leaf } else { literal }, 0..0));
+    }
+    if u.ratio(1, 5)? {
+        return Ok(Term::negated(any_term(u, depth - 1)?, 0..0));
+    }
+    let ops = *u.choose(&[
+        [Op::Add, Op::Subtract, Op::Add],
+        [Op::Multiply, Op::Divide, Op::Remainder],
+    ])?;
+    let (first, mut rest) = (any_term(u, depth - 1)?, Vec::new());
+    for _ in 0..u.int_in_range(1..=3)? {
+        rest.push((*u.choose(&ops)?, any_term(u, depth - 1)?));
+    }
+    // Too late a time is refused.
+    Ok(Term::chain(first, rest).unwrap_or_else(|_| Spanned::new(leaf, 0..0)))
+}
+
+/// A test of values that may be anything, or as the properties want it: of a name and literals.
+fn any_test(u: &mut Unstructured<'_>, plain: bool) -> arbitrary::Result<Test> {
+    let name = |u: &mut Unstructured<'_>| Ok(Spanned::new(Term::Name(any_name(u)?), 0..0));
+    let literal = |u: &mut Unstructured<'_>| Ok(Spanned::new(Term::Literal(any_literal(u)?), 0..0));
+    let left = |u: &mut Unstructured<'_>| if plain { name(u) } else { any_term(u, 2) };
+    let right = |u: &mut Unstructured<'_>| if plain { literal(u) } else { any_term(u, 2) };
     let patterns = ["a|0", "^N", r"\d+'", "(?i)n", "."];
+    let value = left(u)?;
     let condition = match u.int_in_range(0..=7)? {
-        0 => Condition::Equal(any_literal(u)?),
+        0 => {
+            let right = right(u)?;
+            return Ok(Test::equal(value, right, u.arbitrary()?));
+        }
         1 => {
-            let orders = [
+            let order = *u.choose(&[
                 Order::Less,
                 Order::LessOrEqual,
                 Order::Greater,
                 Order::GreaterOrEqual,
-            ];
-            Condition::Order(*u.choose(&orders)?, any_literal(u)?)
+            ])?;
+            return Ok(Test::order(value, order, right(u)?));
         }
         2 => {
-            let mut items = vec![any_literal(u)?];
+            let mut items = vec![right(u)?];
             for _ in 0..u.int_in_range(0..=3)? {
-                items.push(any_literal(u)?);
+                items.push(right(u)?);
             }
             Condition::In(items)
         }
-        3 => Condition::Between(any_literal(u)?, any_literal(u)?),
+        3 => Condition::Between(right(u)?, right(u)?),
         4 => Condition::Null,
         kind => {
             let (kind, text) = match kind {
@@ -162,15 +246,16 @@ fn any_test(u: &mut Unstructured<'_>) -> arbitrary::Result<Test> {
         }
     };
     Ok(Test {
-        field: Spanned::new(name, 0..0),
-        negated: !matches!(condition, Condition::Order(..)) && u.arbitrary()?,
+        value,
+        negated: u.arbitrary()?,
         condition,
     })
 }
 
 fn any_expr(u: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Expr> {
     if depth == 0 || u.ratio(1, 3)? {
-        return any_test(u).map(Expr::Test);
+        let plain = u.arbitrary()?;
+        return Ok(Expr::Test(Box::new(any_test(u, plain)?)));
     }
     match u.int_in_range(0..=2)? {
         0 => Ok(Expr::Not(Box::new(any_expr(u, depth - 1)?))),
@@ -245,20 +330,24 @@ fn conditions_agree_with_what_they_are_short_for() {
         assert_eq!(holds(&both, &values), holds(&either, &values), "{both}");
 
         // Of one value only: a run's artifacts may meet two conditions by different paths.
-        let test = any_test(u)?;
+        let test = any_test(u, true)?;
         let one = [any_value(u)?];
         let part = |condition: Condition| {
-            Expr::Test(Test {
-                field: test.field.clone(),
+            Expr::Test(Box::new(Test {
+                value: test.value.clone(),
                 negated: false,
                 condition,
-            })
+            }))
         };
         let null = holds(&part(Condition::Null), &one).unwrap_or(true);
         let plain = part(test.condition.clone());
         if test.negated && test.condition != Condition::Null {
             let expected = holds(&plain, &one).map(|plain| !plain && !null);
-            assert_eq!(holds(&Expr::Test(test.clone()), &one), expected, "{test}");
+            assert_eq!(
+                holds(&Expr::Test(Box::new(test.clone())), &one),
+                expected,
+                "{test}"
+            );
         }
         let same = match &test.condition {
             Condition::In(items) => Expr::or(
