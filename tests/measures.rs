@@ -29,21 +29,20 @@ fn any_value(u: &mut Unstructured<'_>) -> Arbitrary<f64> {
 ///
 /// - `next`: one more than the largest step so far
 fn any_points(u: &mut Unstructured<'_>, next: &mut i64) -> Arbitrary<Vec<Point>> {
-    let mut step = match u.arbitrary()? {
-        true => *next,
-        false => u.int_in_range(-50..=200)?,
-    };
+    let near = u.int_in_range(-50..=200)?;
+    let mut step = if u.arbitrary()? { *next } else { near };
     let stride = *u.choose(&[0, 1, 1, 7, 1_000_000])?;
     let mut points = Vec::new();
     // Now and then more than one chunk has of rows.
-    let (count, repeats) = match u.ratio(1, 20)? {
-        true => (5_000, 50),
-        false => (u.int_in_range(1..=30)?, 1),
+    let (count, repeats) = if u.ratio(1, 20)? {
+        (5_000, 50)
+    } else {
+        (u.int_in_range(1..=30)?, 1)
     };
     for at in 0..count {
         let value = match at % repeats {
             0 => any_value(u)?,
-            _ => (at % 97) as f64,
+            _ => f64::from(at % 97),
         };
         points.push(Point {
             step,
