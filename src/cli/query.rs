@@ -50,8 +50,8 @@ Examples:
   tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
   tracker query 'status = \"failed\" and start > now - 7d'
   tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
-  tracker query 'metrics.val - metrics.train > 0.1' --sort '-(metrics.val - metrics.train)'
-  tracker query 'start > 2024-01-15' --columns name,lr,'at(metrics.loss, 1000)','loss / lr'
+  tracker query 'val - train > 0.1' --sort '-(val - train)'
+  tracker query 'lr > 0.1' --columns name,'at(loss, 1000)','loss / lr'
 
 `tracker query --help` tells the whole language.";
 
@@ -93,11 +93,11 @@ Examples:
   tracker query 'val/acc > 0.9 and params.model = \"resnet18\"'
   tracker query 'status = \"failed\" and start > now - 7d'
   tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
-  tracker query 'metrics.val - metrics.train > 0.1' --sort '-(metrics.val - metrics.train)'
+  tracker query 'val - train > 0.1' --sort '-(val - train)'
   tracker query 'first_nan(metrics.loss) is not null' --columns name,'first_nan(loss)',lr
   tracker query 'slope(metrics.loss, 100) > 0 and status = \"running\"'
   tracker query 'params.lr = params.warmup_lr or attributes.git_dirty = true'
-  tracker query 'start > 2024-01-15' --columns name,lr,'at(metrics.loss, 1000)','loss / lr'";
+  tracker query 'lr > 0.1' --columns name,'at(loss, 1000)','loss / lr'";
 
 pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     let reader = ctx.reader()?;
