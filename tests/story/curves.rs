@@ -80,18 +80,22 @@ fn check(reader: &Reader, run: RunId, u: &mut Unstructured<'_>) -> arbitrary::Re
         Ok(u.ratio(1, 2)?.then_some(bound))
     };
     let query = SeriesQuery {
-        from_step: some(u, -2..=25)?,
-        to_step: some(u, -2..=25)?,
+        from_step: some(u, -2..=130)?,
+        to_step: some(u, -2..=130)?,
         since_us: some(u, -1..=30)?,
         until_us: some(u, -1..=30)?,
-        tail: some(u, 0..=40)?.map(|tail| usize::try_from(tail).unwrap()),
+        tail: some(u, 0..=90)?.map(|tail| usize::try_from(tail).unwrap()),
     };
     let no_times = SeriesQuery {
         since_us: None,
         until_us: None,
         ..query
     };
-    for query in [query, no_times] {
+    let no_tail = SeriesQuery {
+        tail: None,
+        ..no_times
+    };
+    for query in [query, no_times, no_tail, SeriesQuery::default()] {
         let alpha = [0.0, 0.5, 0.9][u.choose_index(3)?];
         let smooth = smoothed(&all, alpha);
         let is_wanted = |point: &Point| {
@@ -108,29 +112,29 @@ fn check(reader: &Reader, run: RunId, u: &mut Unstructured<'_>) -> arbitrary::Re
         let have = reader.series(run, "m", &query).unwrap();
         assert_eq!(bits(&have), bits(&points(&want)), "{query:?}");
 
-        let most = u.int_in_range(1..=30)?;
-        let values: Vec<f64> = want.iter().map(|(point, _)| point.value).collect();
-        let stay = sampled(&values, most);
-        let mut curve_query = CurveQuery {
-            points: query,
-            sample: Some(most),
-            ..CurveQuery::default()
-        };
-        let curve = reader.curve(run, "m", &curve_query).unwrap();
-        let thin: Vec<_> = stay.iter().map(|at| want[*at]).collect();
-        assert_eq!(bits(&curve.points), bits(&points(&thin)), "{curve_query:?}");
-        assert_eq!(curve.total, want.len());
+        for most in [1, 2, 4, 5, 7, 12, 25, 60] {
+            let mut curve_query = CurveQuery {
+                points: query,
+                sample: Some(most),
+                ..CurveQuery::default()
+            };
+            let values: Vec<f64> = want.iter().map(|(point, _)| point.value).collect();
+            let thin: Vec<_> = sampled(&values, most).iter().map(|at| want[*at]).collect();
+            let curve = reader.curve(run, "m", &curve_query).unwrap();
+            assert_eq!(bits(&curve.points), bits(&points(&thin)), "{curve_query:?}");
+            assert_eq!(curve.total, want.len());
 
-        curve_query.smooth = Some(alpha);
-        let values: Vec<f64> = want.iter().map(|(_, smooth)| *smooth).collect();
-        let thin: Vec<_> = sampled(&values, most).iter().map(|at| want[*at]).collect();
-        let curve = reader.curve(run, "m", &curve_query).unwrap();
-        assert_eq!(bits(&curve.points), bits(&points(&thin)));
-        for (have, (_, want)) in curve.smoothed.iter().zip(&thin) {
-            assert_eq!(have.to_bits(), want.to_bits());
+            curve_query.smooth = Some(alpha);
+            let values: Vec<f64> = want.iter().map(|(_, smooth)| *smooth).collect();
+            let thin: Vec<_> = sampled(&values, most).iter().map(|at| want[*at]).collect();
+            let curve = reader.curve(run, "m", &curve_query).unwrap();
+            assert_eq!(bits(&curve.points), bits(&points(&thin)));
+            for (have, (_, want)) in curve.smoothed.iter().zip(&thin) {
+                assert_eq!(have.to_bits(), want.to_bits());
+            }
         }
 
-        curve_query = CurveQuery {
+        let curve_query = CurveQuery {
             points: query,
             x: X::Metric("x".to_owned()),
             ..CurveQuery::default()
@@ -154,14 +158,15 @@ fn check(reader: &Reader, run: RunId, u: &mut Unstructured<'_>) -> arbitrary::Re
     Ok(())
 }
 
-fn log(writer: &RunWriter, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let begin = u.int_in_range(0..=15)?;
+/// - `base`: about which steps
+fn log(writer: &RunWriter, u: &mut Unstructured<'_>, base: i64) -> arbitrary::Result<()> {
+    let begin = base + u.int_in_range(0..=5)?;
     let ascends = u.ratio(1, 2)?;
-    for n in 0..u.int_in_range(0..=30)? {
+    for n in 0..u.int_in_range(0..=9)? {
         let step = if ascends {
             begin + n / 2
         } else {
-            u.int_in_range(0..=20)?
+            base + u.int_in_range(0..=9)?
         };
         let value = match u.int_in_range(0..=19)? {
             0 => f64::NAN,
@@ -190,15 +195,18 @@ fn a_curve_is_what_its_points_say_folded_or_not_or_in_part() {
         let run = owner.id();
         owner.log_at(0, 0, &[("m", 1.0)]).unwrap();
         let (mut cursor, mut followed) = (Cursor::default(), Vec::new());
-        for _ in 0..u.int_in_range(1..=5)? {
+        // Segments lie one behind the other, or over each other.
+        let (mut base, stride) = (0, u.int_in_range(0..=10)?);
+        for _ in 0..u.int_in_range(1..=12)? {
+            base += stride;
             let other = store.join_run(run).unwrap();
-            log(&other, u)?;
+            log(&other, u, base)?;
             if u.ratio(1, 3)? {
                 followed.extend(bits(&after(&store, run, &mut cursor)));
             }
-            log(&other, u)?;
+            log(&other, u, base)?;
             other.close().unwrap();
-            log(&owner, u)?;
+            log(&owner, u, base)?;
             if u.ratio(1, 2)? {
                 store.fold(None).unwrap();
             }
@@ -221,6 +229,7 @@ fn a_curve_is_what_its_points_say_folded_or_not_or_in_part() {
         assert_eq!(after(&store, run, &mut end), []);
         Ok(())
     })
+    .size_min(4_096) // with less the later choices would all be the first
     .budget_ms(4_000);
 }
 
