@@ -18,6 +18,7 @@ mod export;
 mod fail;
 mod field;
 mod finish;
+mod groups;
 mod import;
 mod listing;
 mod log;

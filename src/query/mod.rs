@@ -1,8 +1,10 @@
 //! Answers: which runs there are, what they are, how their series went.
 
+mod band;
 pub mod filter;
 mod follow;
 mod glob;
+mod group;
 mod lookup;
 mod measure;
 mod parallel;
@@ -13,8 +15,14 @@ mod select;
 mod series;
 mod smooth;
 
+pub use band::Band;
 pub use follow::Cursor;
 pub use glob::Glob;
+pub use group::Aggregate;
+pub use group::Group;
+pub use group::GroupBy;
+pub use group::GroupQuery;
+pub use group::Groups;
 pub use reader::Query;
 pub use reader::Reader;
 pub(crate) use reader::Source;

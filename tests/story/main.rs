@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod curves;
+mod groups;
 mod harness;
 #[cfg(unix)]
 mod hostile;

@@ -55,6 +55,25 @@ pub(crate) fn within(value: f64, width: usize) -> String {
     text
 }
 
+/// Writes a mean with its deviation: two digits of the deviation, and the mean to the same place.
+pub(crate) fn spread(mean: f64, std: Option<f64>) -> String {
+    let Some(std) = std else {
+        return compact(mean);
+    };
+    let plain = |value: f64| value.abs() >= 1e-4 && value.abs() < 1e9;
+    if !mean.is_finite() || std == 0.0 || !plain(std) || !(plain(mean) || mean == 0.0) {
+        return format!("{} ± {}", compact(mean), compact(std));
+    }
+    // Rounded to two digits first: 0.0996 has the exponent of 0.10.
+    let scientific = format!("{std:.1e}");
+    let exponent: i32 = scientific
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or(0);
+    let decimals = usize::try_from(1 - exponent).unwrap_or(0);
+    format!("{mean:.decimals$} ± {std:.decimals$}")
+}
+
 fn without_zeros(digits: &str) -> &str {
     if digits.contains('.') {
         digits.trim_end_matches('0').trim_end_matches('.')
@@ -223,6 +242,22 @@ mod tests {
             (f64::NEG_INFINITY, "-inf"),
         ] {
             assert_eq!(compact(value), want);
+        }
+    }
+
+    #[test]
+    fn a_mean_is_as_long_as_its_deviation_lets_it_be() {
+        for (mean, std, want) in [
+            (0.912_345, Some(0.004_16), "0.9123 ± 0.0042"),
+            (12.3456, Some(0.996), "12.3 ± 1.0"),
+            (1_234.56, Some(250.4), "1235 ± 250"),
+            (0.5, Some(0.0), "0.5 ± 0"),
+            (0.5, None, "0.5"),
+            (1e-7, Some(2e-8), "1e-7 ± 2e-8"),
+            (f64::INFINITY, Some(1.0), "inf ± 1"),
+            (-0.001, Some(0.02), "-0.001 ± 0.020"),
+        ] {
+            assert_eq!(spread(mean, std), want);
         }
     }
 
