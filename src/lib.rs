@@ -37,6 +37,7 @@
 //! | `blob`       | artifact bytes by hash                                                    |
 //! | `liveness`   | does a writer live?                                                       |
 //! | [`capture`]  | what is noted of a process when a run starts, with secrets masked         |
+//! | [`settings`] | what people have agreed on for the store: `tracker.toml`                  |
 //! | [`run`]      | what a training holds                                                     |
 //! | `fold`       | journal into index, or into memory for what is not folded                 |
 //! | [`query`]    | one snapshot, and what can be asked of it                                 |
@@ -83,6 +84,7 @@ pub mod model;
 pub mod query;
 pub mod run;
 pub mod salvage;
+pub mod settings;
 mod stat;
 pub mod store;
 #[doc(hidden)]

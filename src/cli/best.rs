@@ -6,9 +6,8 @@ use tracker::Error;
 use tracker::Query;
 use tracker::Reader;
 
-use super::arguments::Better;
-use super::arguments::Direction;
 use super::context::Ctx;
+use super::direction::Better;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::RunColumn;
@@ -19,12 +18,13 @@ use super::print::Format;
 use tracker::query::filter::Attribute;
 use tracker::query::filter::Field;
 use tracker::query::filter::Stat;
+use tracker::settings::Direction;
 
 /// Find the run that is best by a metric
 ///
-/// Compares the last values; with `--at best` each run's best value. Without `--min` or `--max` the
-/// direction is guessed from the name and told: losses, errors, perplexities and times are better
-/// small, all else large.
+/// Compares the last values; with `--at best` each run's best value. `--min` or `--max` is
+/// remembered for the metric. Where nothing is, the direction is guessed from the name and told:
+/// losses, errors, perplexities and times are better small, all else large.
 ///
 /// With --over or --group-by the best group is found, by the mean of its runs.
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,7 @@ impl At {
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
-    let direction = args.better.resolve(&args.metric, ctx.messages());
+    let direction = args.better.resolve(ctx, &args.metric)?;
     let stat = args.at.stat(direction);
     let field = Field::Metric(args.metric.clone(), stat);
     let reader = ctx.reader()?;
@@ -101,6 +101,7 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
     if find(&filter, Vec::new(), 1)?.is_empty() {
         return Err(missing(&reader, args));
     }
+    args.better.remember(ctx, &args.metric)?;
     let sort = match direction {
         Direction::Min => field.to_string(),
         Direction::Max => format!("-{field}"),

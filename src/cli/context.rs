@@ -227,6 +227,27 @@ impl Ctx {
         Ok(self.store()?.join_run_briefly(id)?)
     }
 
+    /// Says which rules of the store a run has broken by its end. What it logged is kept, so no
+    /// rule and no file of rules that cannot be read is more than a warning here.
+    ///
+    /// - `said`: what was said of it before
+    pub(crate) fn warn_of_rules(&self, run: RunId, said: &[String]) {
+        let complaints = || {
+            let store = self.store().ok()?;
+            let settings = store.settings().ok()?;
+            if settings.has_no_rules() {
+                return None; // nothing to look at the run for
+            }
+            let run = store.reader().ok()?.run(run).ok()?;
+            let params = run.params.keys().map(String::as_str);
+            Some(settings.complaints(run.info.experiment.as_deref(), params))
+        };
+        let complaints = complaints().unwrap_or_default().into_iter();
+        for complaint in complaints.filter(|complaint| !said.contains(&complaint.text)) {
+            self.messages().warning(complaint.text);
+        }
+    }
+
     /// Brings the index up to date once the answer is out, for a bounded time.
     ///
     /// No answer depends on it: on a read-only store, on a full disk or beside another process it

@@ -14,6 +14,7 @@ mod compare;
 mod completions;
 mod context;
 mod demo;
+mod direction;
 mod export;
 mod fail;
 mod field;

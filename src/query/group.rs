@@ -147,7 +147,9 @@ fn mean(numbers: &[f64]) -> f64 {
         return f64::NAN;
     };
     let mut sum = Sum::default();
-    numbers.iter().for_each(|number| sum.add(*number));
+    for number in numbers {
+        sum.add(*number);
+    }
     let mean = sum.value() / numbers.len() as f64;
     if mean.is_finite() {
         mean.clamp(*min, *max)
@@ -164,9 +166,9 @@ fn deviation(numbers: &[f64]) -> Option<f64> {
     }
     let mean = mean(numbers);
     let mut squares = Sum::default();
-    numbers
-        .iter()
-        .for_each(|number| squares.add((number - mean).powi(2)));
+    for number in numbers {
+        squares.add((number - mean).powi(2));
+    }
     let variance = squares.value() / (numbers.len() - 1) as f64;
     variance.is_finite().then(|| variance.sqrt())
 }
@@ -402,7 +404,7 @@ fn common(value: Value<'_>) -> Value<'static> {
     }
 }
 
-/// Hashes a few words at a time: SipHash would take half of the time of a question.
+/// Hashes a few words at a time: `SipHash` would take half of the time of a question.
 #[derive(Default)]
 struct WordHasher(u64);
 

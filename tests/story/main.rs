@@ -4,6 +4,7 @@
     reason = "snapbox writes expectations with them"
 )]
 
+mod agreed;
 mod bad_input;
 mod curves;
 mod groups;

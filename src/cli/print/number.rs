@@ -74,6 +74,24 @@ pub(crate) fn spread(mean: f64, std: Option<f64>) -> String {
     format!("{mean:.decimals$} ± {std:.decimals$}")
 }
 
+/// Writes how far a value is from another, absolute and in per cent, after a blank; nothing where
+/// one of them is not finite, and no per cent of zero.
+pub(crate) fn change(from: f64, to: f64) -> String {
+    let difference = to - from;
+    if !difference.is_finite() {
+        return String::new();
+    }
+    let sign = if difference < 0.0 { "" } else { "+" };
+    let absolute = format!("{sign}{}", compact(difference + 0.0));
+    let percent = 100.0 * difference / from.abs();
+    if percent.is_finite() {
+        let decimals = usize::from(percent.abs() < 1_000.0);
+        format!(" {absolute} ({sign}{:.decimals$}%)", percent + 0.0)
+    } else {
+        format!(" {absolute}")
+    }
+}
+
 fn without_zeros(digits: &str) -> &str {
     if digits.contains('.') {
         digits.trim_end_matches('0').trim_end_matches('.')
@@ -258,6 +276,23 @@ mod tests {
             (-0.001, Some(0.02), "-0.001 ± 0.020"),
         ] {
             assert_eq!(spread(mean, std), want);
+        }
+    }
+
+    #[test]
+    fn changes_are_told_absolute_and_in_per_cent_where_there_is_one() {
+        for (from, to, want) in [
+            (0.5, 0.75, " +0.25 (+50.0%)"),
+            (0.5, 0.25, " -0.25 (-50.0%)"),
+            (-2.0, -1.0, " +1 (+50.0%)"),
+            (0.5, 0.5, " +0 (+0.0%)"),
+            (0.001, 1.0, " +0.999 (+99900%)"),
+            (0.0, 1.0, " +1"),
+            (0.0, 0.0, " +0"),
+            (f64::NAN, 1.0, ""),
+            (1.0, f64::INFINITY, ""),
+        ] {
+            assert_eq!(change(from, to), want, "{from} {to}");
         }
     }
 

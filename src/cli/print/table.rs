@@ -102,6 +102,8 @@ pub(crate) struct Cell {
     value: Value,
     /// A number to be rounded where what is shown finds no room.
     number: Option<f64>,
+    /// What stands behind it.
+    mark: String,
     look: Look,
 }
 
@@ -112,6 +114,7 @@ impl Cell {
             shown: escape(shown).into_owned(),
             value: value.into(),
             number: None,
+            mark: String::new(),
             look: Look::Plain,
         }
     }
@@ -166,7 +169,8 @@ impl Cell {
     fn shown_within(&self, width: Option<usize>) -> Cow<'_, str> {
         match (self.number, width) {
             (Some(number), Some(width)) if self.shown.width() > width => {
-                number::within(number, width).into()
+                let room = width.saturating_sub(self.mark.width());
+                format!("{}{}", number::within(number, room), self.mark).into()
             }
             _ => self.shown.as_str().into(),
         }
@@ -180,6 +184,7 @@ impl Cell {
     /// Puts a mark behind what is shown; the value stays.
     pub(crate) fn marked(mut self, mark: &str) -> Self {
         self.shown.push_str(mark);
+        self.mark.push_str(mark);
         self
     }
 }
