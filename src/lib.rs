@@ -41,6 +41,7 @@
 //! | [`run`]      | what a training holds                                                     |
 //! | `fold`       | journal into index, or into memory for what is not folded                 |
 //! | [`query`]    | one snapshot, and what can be asked of it                                 |
+//! | [`lint`]     | pitfalls in what was logged                                               |
 //! | [`check`]    | is all as it was written?                                                 |
 //! | [`salvage`]  | what can be read of a damaged store, into a new one                       |
 //! | [`store`]    | the folder                                                                |
@@ -79,6 +80,7 @@ pub mod index;
 #[doc(hidden)]
 pub mod journal;
 pub mod limits;
+pub mod lint;
 mod liveness;
 pub mod model;
 pub mod query;

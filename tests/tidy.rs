@@ -13,7 +13,7 @@ const RANKS: &str = "limits error model
     run fold
     query
     fault stat
-    check
+    check lint
     salvage
     store
     import export";

@@ -14,6 +14,7 @@ mod sections;
 mod select;
 mod series;
 mod smooth;
+mod survey;
 
 pub use band::Band;
 pub use follow::Cursor;
@@ -33,3 +34,4 @@ pub use series::CurveQuery;
 pub use series::SeriesQuery;
 pub use series::X;
 pub use smooth::Smoother;
+pub(crate) use survey::Survey;

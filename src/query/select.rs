@@ -157,6 +157,14 @@ impl<'a> Chosen<'a> {
         })
     }
 
+    /// The runs: those in memory whole, of the others their numbers.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Result<&Run, RunNumber>> {
+        self.choices.iter().filter_map(|choice| match choice {
+            Choice::Folded(number, _) => Some(Err(*number)),
+            Choice::Unfolded(at) => self.selection.unfolded.get(*at).map(Ok),
+        })
+    }
+
     /// Whether the store has no run at all, and so no name that a key could be.
     pub(super) fn is_of_nothing(&self) -> bool {
         self.selection.ids.is_empty() && self.selection.unfolded.0.is_empty()

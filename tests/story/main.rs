@@ -12,6 +12,7 @@ mod harness;
 #[cfg(unix)]
 mod hostile;
 mod killed;
+mod lint;
 mod live;
 mod log_and_read;
 mod merging;
