@@ -174,7 +174,7 @@ impl Settings {
         let document = Document::parse(text).map_err(|error| source.malformed(&error))?;
         let mut settings = Self::default();
         for (name, item) in document.iter() {
-            let at = document.as_table().key(name).and_then(|key| key.span());
+            let at = document.as_table().key(name).and_then(toml_edit::Key::span);
             match name {
                 "better" => source.each(item, &mut |name, item| {
                     let direction = match item.as_str() {
@@ -438,24 +438,23 @@ impl Source<'_> {
 
     /// Shows the entries of a table by their names; `opt.lr = …` is the name `opt.lr`.
     fn each(&self, item: &Item, see: &mut dyn FnMut(String, &Item) -> Result<()>) -> Result<()> {
-        self.each_below("", self.table(item)?, see)
+        each_below("", self.table(item)?, see)
     }
+}
 
-    fn each_below(
-        &self,
-        prefix: &str,
-        table: &dyn TableLike,
-        see: &mut dyn FnMut(String, &Item) -> Result<()>,
-    ) -> Result<()> {
-        for (name, item) in table.iter() {
-            let name = format!("{prefix}{name}");
-            match item.as_table_like() {
-                Some(inner) => self.each_below(&format!("{name}."), inner, see)?,
-                None => see(name, item)?,
-            }
+fn each_below(
+    prefix: &str,
+    table: &dyn TableLike,
+    see: &mut dyn FnMut(String, &Item) -> Result<()>,
+) -> Result<()> {
+    for (name, item) in table.iter() {
+        let name = format!("{prefix}{name}");
+        match item.as_table_like() {
+            Some(inner) => each_below(&format!("{name}."), inner, see)?,
+            None => see(name, item)?,
         }
-        Ok(())
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -540,8 +539,8 @@ mod tests {
             ),
             ("experiments = 3\n", "line 1, column 15: want a table"),
             (
-                "[aliases]\né = 1\n",
-                "line 2, column 5: want the name to use",
+                "[aliases]\n\"é\" = 1\n",
+                "line 2, column 7: want the name to use",
             ),
         ] {
             let error = parse(text).unwrap_err().to_string();

@@ -10,7 +10,8 @@
 //!   tracker.toml           optional: what people have agreed on
 //! ```
 //!
-//! Every part may be copied, also while it is in use, save the index and its lock, which are then made again.
+//! Every part may be copied, also while it is in use, save the index and its lock, which are then
+//! made again.
 
 use std::borrow::Cow;
 use std::path::Path;

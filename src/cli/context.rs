@@ -14,9 +14,9 @@ use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::RunId;
 use tracker::model::Status;
+use tracker::settings::Direction;
 use tracker::store::FoldReport;
 
-use super::arguments::Direction;
 use super::fail::Failure;
 use super::fail::has_journal;
 use super::print::Bar;
@@ -207,12 +207,17 @@ impl Ctx {
         (run.status == Status::Running).then_some(id)
     }
 
-    /// Tells of a run asked for as the best that is the worst, as its metric is called: scripts
-    /// rely on the largest value, whatever the name.
+    /// Tells of a run asked for as the best that is the worst, as the store remembers or its
+    /// metric is called: scripts rely on the largest value, whatever the name.
     fn note_of_largest(&self, text: &str) {
+        let direction = |metric: &str| {
+            let settings = self.store().ok().and_then(|store| store.settings().ok());
+            let better = settings.and_then(|settings| settings.better(metric));
+            better.unwrap_or_else(|| Direction::guess(metric))
+        };
         if let Some(metric) = text.strip_prefix("@best:")
             && !metric.starts_with('-')
-            && Direction::guess(metric) == Direction::Min
+            && direction(metric) == Direction::Min
         {
             self.messages().note(format!(
                 "{text} is the run with the largest {metric}; @best:-{metric} has the smallest"

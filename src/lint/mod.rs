@@ -120,13 +120,13 @@ fn speaks_of_data(name: &str) -> bool {
 /// Names as a sentence lists them.
 fn listed<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
     let more = names.len().saturating_sub(NAMES_MAX);
-    let named: Vec<String> = names
+    let shown: Vec<String> = names
         .take(NAMES_MAX)
         .map(|name| format!("{name:?}"))
         .collect();
     match more {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -78,7 +78,7 @@ same in all: model=mlp
         str![[r#"
 note: remembered in tracker.toml: large acc is better
 note: remembered in tracker.toml: small gap is better
-note: took small ece, small loss for the better; `--min METRIC` or `--max METRIC` decides, and is remembered
+note: took small ece, small loss for the better; `--min METRIC` or [..]
 
 "#]]
     );
@@ -90,7 +90,7 @@ note: took small ece, small loss for the better; `--min METRIC` or `--max METRIC
     assert_data_eq!(
         err,
         str![[r#"
-note: took small ece, small loss for the better; `--min METRIC` or `--max METRIC` decides, and is remembered
+note: took small ece, small loss for the better; `--min METRIC` or [..]
 
 "#]]
     );

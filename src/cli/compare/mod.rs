@@ -164,8 +164,8 @@ fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
     Ok(0)
 }
 
-/// The place of the run with the best value of a metric, if any has a number.
-fn best(runs: &[Run], metric: &str, at: At, directions: &Directions) -> Option<usize> {
+/// The best value of a metric and the first run that has it, if any has a number.
+fn best(runs: &[Run], metric: &str, at: At, directions: &Directions) -> Option<(usize, f64)> {
     let direction = directions.of(metric);
     let stat = at.stat(direction);
     let mut best: Option<(usize, f64)> = None;
@@ -181,7 +181,6 @@ fn best(runs: &[Run], metric: &str, at: At, directions: &Directions) -> Option<u
         }
     }
     best.filter(|(_, value)| !value.is_nan())
-        .map(|(place, _)| place)
 }
 
 fn no_metric(metric: &str, runs: &[Run]) -> Failure {

@@ -119,7 +119,7 @@ fn differ<T: PartialEq>(runs: &[Run], of: impl Fn(&Run) -> T) -> bool {
 impl Shown<'_> {
     /// Few runs beside each other, many below each other.
     pub(super) fn table(&self, at: At, directions: &Directions) -> Table {
-        let marks: Vec<Option<usize>> = self
+        let marks: Vec<Option<f64>> = self
             .fields
             .iter()
             .map(|field| match field {
@@ -130,7 +130,7 @@ impl Shown<'_> {
                     // Where all did the same none is best.
                     let differs = values.any(|value| Some(value) != first);
                     if differs {
-                        best(self.runs, name, at, directions)
+                        best(self.runs, name, at, directions).map(|(_, value)| value)
                     } else {
                         None
                     }
@@ -145,7 +145,7 @@ impl Shown<'_> {
     }
 
     /// Fields below each other, a column a run.
-    fn columns(&self, marks: &[Option<usize>]) -> Table {
+    fn columns(&self, marks: &[Option<f64>]) -> Table {
         let mut heads = vec![Column::new("field", "").elastic_names(12)];
         for (at, run) in self.runs.iter().enumerate() {
             let mark = match self.best {
@@ -163,19 +163,19 @@ impl Shown<'_> {
             }
             let (label, key) = (field.label(), field.key());
             let mut row = vec![Cell::new(&label, key).look(Look::Dim)];
-            row.extend((0..self.runs.len()).map(|at| self.cell(at, field, *mark == Some(at))));
+            row.extend((0..self.runs.len()).map(|at| self.cell(at, field, *mark)));
             table.push(row);
         }
         table
     }
 
     /// Runs below each other, a column a field.
-    fn rows(&self, marks: &[Option<usize>]) -> Table {
+    fn rows(&self, marks: &[Option<f64>]) -> Table {
         let mut table = Table::new(self.fields.iter().map(Aspect::head).collect());
         for at in 0..self.runs.len() {
             let cells = self.fields.iter().zip(marks);
             let cells = cells.map(|(field, mark)| {
-                let cell = self.cell(at, field, *mark == Some(at));
+                let cell = self.cell(at, field, *mark);
                 match field {
                     Aspect::Column(RunColumn::Field(Field::Attribute(Attribute::Name)))
                         if self.best == Some(at) =>
@@ -191,7 +191,7 @@ impl Shown<'_> {
     }
 
     /// What a run has. The best run's name stands out, and the best value of each metric.
-    fn cell(&self, at: usize, field: &Aspect, is_best: bool) -> Cell {
+    fn cell(&self, at: usize, field: &Aspect, best: Option<f64>) -> Cell {
         let Some(run) = self.runs.get(at) else {
             return Cell::missing();
         };
@@ -201,16 +201,14 @@ impl Shown<'_> {
                 Cell::new(&facts::shown(name, &fact), fact)
             }),
         };
-        if is_best {
-            cell = cell.marked(" *").look(Look::Bold);
-        }
-        if self.baseline
-            && at > 0
-            && let Aspect::Column(RunColumn::Field(Field::Metric(name, stat))) = field
-        {
+        if let Aspect::Column(RunColumn::Field(Field::Metric(name, stat))) = field {
             let value = |run: &Run| stat_value(run.metrics.get(name)?, *stat);
+            let here = value(run);
+            if best.is_some() && best == here {
+                cell = cell.marked(" *").look(Look::Bold);
+            }
             let from = self.runs.first().and_then(value);
-            if let (Some(from), Some(to)) = (from, value(run)) {
+            if let (true, Some(from), Some(to)) = (self.baseline && at > 0, from, here) {
                 cell = cell.marked(&number::change(from, to));
             }
         }
@@ -404,14 +402,14 @@ min loss  0.5        0.25 *
         };
         let table = shown.table(At::Last, &directions);
         let (text, _) = table.render(Some(34), false);
-        let want = "              \
-              00000001  00000002
-name          run-1     run-2
-status        complet…  complet…
-took          -         -
-param lr      1e-7      0.1
-last …ocated  2.1645e9  7.8209e8
-last …served  2.1645e9  7.8209e8
+        let want = "                \
+                00000001  00000002
+name            run-1     run-2
+status          complet…  complet…
+took            -         -
+param lr        1e-7      0.1
+last m…located  2.16e9 *  7.8209e8
+last m…eserved  2.16e9 *  7.8209e8
 ";
         assert_eq!(text, want);
     }
