@@ -443,8 +443,8 @@ fn to_json(groups: &Groups) -> impl Iterator<Item = Json> {
             .zip(group.key.iter().map(key_json))
             .collect();
         let of = |value: &Aggregate| {
-            let named = statistics(value).map(|(name, number)| (name.to_owned(), number));
-            Json::Object(named.into_iter().collect())
+            let pairs = statistics(value).map(|(stat, number)| (stat.to_owned(), number));
+            Json::Object(pairs.into_iter().collect())
         };
         let values: Map<String, Json> = values
             .iter()

@@ -209,13 +209,14 @@ fn groups(reader: &Reader, query: &GroupQuery) -> Result<Groups> {
         .map(|text| Order::parse(&chosen, text, &keys, &mut values))
         .collect::<Result<Vec<_>>>()?;
     let mut parts = Partition::new(chosen.ids().len());
-    let mut kept = Vec::new(); // keys that any of the runs has
+    let mut kept = Vec::new();
+    let mut is_key = Vec::new(); // of repetitions only what any of the runs has
     for key in keys {
-        if parts.refine(&chosen, &key)? || matches!(query.by, GroupBy::Fields(_)) {
-            kept.push(key);
-        }
+        let is_told = parts.refine(&chosen, &key)? || matches!(query.by, GroupBy::Fields(_));
+        is_key.push(is_told);
+        kept.extend(is_told.then_some(key));
     }
-    let mut groups = parts.into_groups(&chosen, &kept)?;
+    let mut groups = parts.into_groups(&chosen, &is_key);
     for field in &values {
         aggregate(&chosen, field, &mut groups)?;
     }
@@ -340,7 +341,7 @@ enum Same {
 /// Numbers the values of a field as they come.
 #[derive(Default)]
 struct Dictionary {
-    texts: HashMap<String, u32>,
+    texts: HashMap<String, u32, FastHash>,
     numbers: HashMap<Same, u32, FastHash>,
     last: Option<(Same, u32)>,
 }
@@ -450,14 +451,15 @@ impl Hasher for WordHasher {
 struct Partition {
     /// The group of each run.
     group: Vec<u32>,
-    count: u32,
+    /// For each field what its groups were parts of, and the value that made them so.
+    levels: Vec<Vec<(u32, Value<'static>)>>,
 }
 
 impl Partition {
     fn new(runs: usize) -> Self {
         Self {
             group: vec![0; runs],
-            count: u32::from(runs > 0),
+            levels: Vec::new(),
         }
     }
 
@@ -465,6 +467,7 @@ impl Partition {
     fn refine(&mut self, chosen: &Chosen<'_>, field: &Calculation) -> Result<bool> {
         let mut numbers = Dictionary::default();
         let mut pairs: HashMap<u64, u32, FastHash> = HashMap::default();
+        let mut level = Vec::new();
         let mut any = false;
         let mut last = None;
         chosen.values(field, &mut |run, value| {
@@ -472,49 +475,57 @@ impl Partition {
             let Some(group) = self.group.get_mut(run) else {
                 return;
             };
-            let pair = u64::from(*group) << 32 | u64::from(numbers.number(&value));
-            let next = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+            let before = *group;
+            let pair = u64::from(before) << 32 | u64::from(numbers.number(&value));
             *group = match last {
-                Some((before, number)) if before == pair => number,
-                _ => *pairs.entry(pair).or_insert(next),
+                Some((last, number)) if last == pair => number,
+                _ => *pairs.entry(pair).or_insert_with(|| {
+                    level.push((before, common(value)));
+                    u32::try_from(level.len() - 1).unwrap_or(u32::MAX)
+                }),
             };
             last = Some((pair, *group));
         })?;
-        self.count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+        self.levels.push(level);
         Ok(any)
     }
 
     /// The groups with their keys, and the places of their runs.
-    fn into_groups(
-        self,
-        chosen: &Chosen<'_>,
-        keys: &[Calculation],
-    ) -> Result<Vec<(Group, Vec<u32>)>> {
-        let group = || Group {
-            key: Vec::with_capacity(keys.len()),
+    ///
+    /// - `is_key`: of each field that the groups were parted by, whether it is told
+    fn into_groups(self, chosen: &Chosen<'_>, is_key: &[bool]) -> Vec<(Group, Vec<u32>)> {
+        let count = self.levels.last().map_or(1, Vec::len);
+        let key = |group: usize| {
+            let mut key = Vec::with_capacity(is_key.len());
+            let mut at = group;
+            for (level, is_key) in self.levels.iter().zip(is_key).rev() {
+                let Some((before, value)) = level.get(at) else {
+                    break;
+                };
+                if *is_key {
+                    key.push(value.clone());
+                }
+                at = *before as usize;
+            }
+            key.reverse();
+            key
+        };
+        let group = |number| Group {
+            key: key(number),
             runs: Vec::new(),
             values: Vec::new(),
         };
-        let mut groups: Vec<(Group, Vec<u32>)> =
-            (0..self.count).map(|_| (group(), Vec::new())).collect();
+        let mut groups: Vec<(Group, Vec<u32>)> = (0..count)
+            .map(|number| (group(number), Vec::new()))
+            .collect();
         for ((place, id), group) in (0u32..).zip(chosen.ids()).zip(&self.group) {
             if let Some((group, places)) = groups.get_mut(*group as usize) {
                 group.runs.push(id);
                 places.push(place);
             }
         }
-        for (at, key) in keys.iter().enumerate() {
-            chosen.values(key, &mut |run, value| {
-                let group = self.group.get(run).map(|group| *group as usize);
-                let group = group.and_then(|group| groups.get_mut(group));
-                if let Some((group, _)) = group
-                    && group.key.len() == at
-                {
-                    group.key.push(common(value)); // the first run speaks for all
-                }
-            })?;
-        }
-        Ok(groups)
+        groups.retain(|(group, _)| !group.runs.is_empty()); // of no run there is no group
+        groups
     }
 }
 

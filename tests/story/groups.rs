@@ -14,7 +14,8 @@ fn runs() -> Dir {
     let mut add = |name: String, params: Value, acc: Value| {
         let record = json!({"run_id": name, "parameters": params, "status": "completed",
             "metrics": {"val/acc": [0.1, acc], "loss": [1.0, 0.25]}});
-        lines.push_str(&format!("{record}\n"));
+        lines += &record.to_string();
+        lines.push('\n');
     };
     for (m, model) in ["mlp", "cnn"].into_iter().enumerate() {
         for (r, lr) in [0.1, 0.01].into_iter().enumerate() {

@@ -8,8 +8,8 @@ use snapbox::str;
 use crate::harness::Dir;
 use crate::harness::lines;
 
-#[test]
-fn pitfalls_are_found_with_the_runs_they_are_in_and_what_to_do() {
+/// Four runs of an experiment, each with habits of its own.
+fn runs() -> Dir {
     let dir = Dir::new();
     let record = |name: &str, params: Value, metrics: Value| {
         json!({"run_id": name, "parameters": params, "metrics": metrics, "status": "completed"})
@@ -43,6 +43,12 @@ fn pitfalls_are_found_with_the_runs_they_are_in_and_what_to_do() {
         "--experiment",
         "old",
     ]);
+    dir
+}
+
+#[test]
+fn pitfalls_are_found_with_the_runs_they_are_in_and_what_to_do() {
+    let dir = runs();
     let look = |more: &[&str]| {
         let output = dir.call(&["lint"]).args(more).output();
         assert_eq!(output.status.code(), Some(1));

@@ -142,9 +142,11 @@ fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
         Format::Table | Format::Md => {}
     }
     let best = match &args.metric {
-        Some(metric) => Some(best(&runs, metric, args.at, &directions).ok_or_else(|| {
-            Failure::new(format!("none of these runs has a number for {metric:?}"))
-        })?),
+        Some(metric) => {
+            let best = best(&runs, metric, args.at, &directions);
+            let none = || Failure::new(format!("none of these runs has a number for {metric:?}"));
+            Some(best.ok_or_else(none)?.0)
+        }
         None => None,
     };
     let shown = Shown {
