@@ -31,9 +31,9 @@ const METRICS_MAX: usize = 4;
 /// So many of the most common metrics are looked at for these.
 const CANDIDATES_MAX: usize = 16;
 
-/// What makes a group of runs, and what is told of it.
+/// What makes a group of runs.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct Grouping {
+pub(crate) struct By {
     /// Group runs that are the same in these fields, and tell mean ± deviation of each group
     #[arg(
         long,
@@ -46,6 +46,13 @@ pub(crate) struct Grouping {
     /// Group runs that differ in these params only, as in the seed
     #[arg(long, value_name = "PARAMS", value_delimiter = ',')]
     over: Vec<String>,
+}
+
+/// What makes a group of runs, and what is told of it.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Grouping {
+    #[command(flatten)]
+    by: By,
 
     /// Statistics of a group to show in a table (other formats have all of them)
     #[arg(long, value_name = "STATS", value_delimiter = ',', value_enum)]
@@ -54,7 +61,7 @@ pub(crate) struct Grouping {
 
 /// A number that stands for a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Statistic {
+enum Statistic {
     /// Runs that have a number
     N,
     /// Mean
@@ -109,10 +116,30 @@ pub(crate) struct Asked<'a> {
     pub(crate) all_keys: bool,
 }
 
+impl By {
+    pub(crate) fn is_asked(&self) -> bool {
+        !self.group_by.is_empty() || !self.over.is_empty()
+    }
+
+    /// What makes a group, if anything is to.
+    pub(crate) fn parsed(&self, now_us: i64) -> Result<Option<GroupBy>, Failure> {
+        if !self.over.is_empty() {
+            return Ok(Some(GroupBy::Over(self.over.clone())));
+        }
+        let mut values = Vec::new();
+        for text in &self.group_by {
+            let read = Expression::parse_list(text, now_us);
+            let read = read.map_err(|error| Failure::argument(&error))?;
+            values.extend(read.iter().map(ToString::to_string));
+        }
+        Ok((!values.is_empty()).then_some(GroupBy::Fields(values)))
+    }
+}
+
 impl Grouping {
     /// Whether runs are to be grouped; statistics alone are about nothing.
     pub(crate) fn is_asked(&self) -> Result<bool, Failure> {
-        let asked = !self.group_by.is_empty() || !self.over.is_empty();
+        let asked = self.by.is_asked();
         if !asked && !self.stats.is_empty() {
             let failure = Failure::usage("--stats is about groups of runs");
             return Err(failure.hint("add `--group-by FIELDS` or `--over PARAMS`"));
@@ -121,16 +148,8 @@ impl Grouping {
     }
 
     fn by(&self, now_us: i64) -> Result<GroupBy, Failure> {
-        if !self.over.is_empty() {
-            return Ok(GroupBy::Over(self.over.clone()));
-        }
-        let mut fields = Vec::new();
-        for text in &self.group_by {
-            let read = Expression::parse_list(text, now_us);
-            let read = read.map_err(|error| Failure::argument(&error))?;
-            fields.extend(read.iter().map(ToString::to_string));
-        }
-        Ok(GroupBy::Fields(fields))
+        let asked = self.by.parsed(now_us)?;
+        Ok(asked.unwrap_or(GroupBy::Fields(Vec::new())))
     }
 
     /// Finds the groups and writes them in the format that was asked for.
@@ -178,15 +197,9 @@ impl Grouping {
         asked: &Asked<'_>,
         groups: &Groups,
     ) -> Result<(), Failure> {
-        // With repetitions every param is a key: those that tell groups apart are enough.
-        let differs = |at: usize| {
-            let mut keys = groups.groups.iter().map(|group| group.key.get(at));
-            let first = keys.next();
-            keys.any(|key| !same(first.flatten(), key))
-        };
-        let over = !self.over.is_empty();
+        let over = !self.by.over.is_empty();
         let shown: Vec<usize> = (0..groups.keys.len())
-            .filter(|at| asked.all_keys || !over || differs(*at))
+            .filter(|at| asked.all_keys || !over || tells_apart(groups, *at))
             .collect();
         ctx.out.table(&self.table(groups, &shown))?;
         let rest = (0..groups.keys.len()).filter(|at| !shown.contains(at));
@@ -276,6 +289,13 @@ pub(crate) fn head_of(value: &Calculation) -> Column {
     }
 }
 
+/// Whether a key differs between groups: with repetitions every param is one.
+pub(crate) fn tells_apart(groups: &Groups, key: usize) -> bool {
+    let mut keys = groups.groups.iter().map(|group| group.key.get(key));
+    let first = keys.next();
+    keys.any(|key| !same(first.flatten(), key))
+}
+
 fn same(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> bool {
     match (a, b) {
         (Some(Value::Number(a)), Some(Value::Number(b))) => a.to_bits() == b.to_bits(),
@@ -354,14 +374,14 @@ fn spread(of: &Aggregate, runs: u64) -> Cell {
     Cell::new(&shown, ParamValue::Float(mean).to_json())
 }
 
-fn key_cell(value: &Value<'_>) -> Cell {
+pub(crate) fn key_cell(value: &Value<'_>) -> Cell {
     match value {
         Value::Absent => Cell::missing(),
         value => Cell::new(&key_text(value), key_json(value)),
     }
 }
 
-fn key_text(value: &Value<'_>) -> String {
+pub(crate) fn key_text(value: &Value<'_>) -> String {
     match value {
         Value::Absent => "-".to_owned(),
         Value::Bool(value) => value.to_string(),
@@ -375,7 +395,7 @@ fn key_text(value: &Value<'_>) -> String {
     }
 }
 
-fn key_json(value: &Value<'_>) -> Json {
+pub(crate) fn key_json(value: &Value<'_>) -> Json {
     match value {
         Value::Absent => Json::Null,
         Value::Bool(value) => Json::from(*value),

@@ -224,3 +224,89 @@ hint: add `--group-by FIELDS` or `--over PARAMS`
         json!(1)
     );
 }
+
+#[test]
+fn a_curve_of_repetitions_has_a_mean_and_a_range_at_each_step() {
+    let dir = runs();
+    let series = [
+        "series",
+        "--runs",
+        "model = 'mlp' and lr > 0.05",
+        "val/acc",
+        "--over",
+        "seed",
+    ];
+    assert_data_eq!(
+        dir.ok(&series),
+        str![[r#"
+STEP  n   MEAN         STD  MIN   MAX
+   0  3    0.1           0  0.1   0.1
+   1  2  0.705  0.00707107  0.7  0.71
+
+"#]]
+    );
+    let csv = dir.call(&series).args(&["--format", "csv"]).ok();
+    let (head, rows) = csv.split_once('\n').unwrap();
+    assert!(
+        head.ends_with("metric,step,n,nan_count,mean,std,min,max"),
+        "{head}"
+    );
+    assert!(rows.lines().all(|row| row.contains(",val/acc,")), "{rows}");
+    assert_eq!(rows.lines().count(), 2);
+    let by_model = [
+        "series",
+        "val/acc",
+        "loss",
+        "--group-by",
+        "model",
+        "--from",
+        "1",
+    ];
+    assert_data_eq!(
+        dir.ok(&by_model),
+        str![[r#"
+model  METRIC   STEP  n      MEAN        STD   MIN   MAX
+cnn    val/acc     1  6     0.835  0.0288097   0.8  0.87
+cnn    loss        1  6      0.25          0  0.25  0.25
+mlp    val/acc     1  6  0.698333   0.101078   0.5  0.77
+mlp    loss        1  7      0.25          0  0.25  0.25
+
+"#]]
+    );
+    let rows: Value = dir.json(&by_model);
+    assert_eq!(
+        (
+            &rows[0]["group"],
+            &rows[0]["metric"],
+            &rows[0]["step"],
+            &rows[0]["n"]
+        ),
+        (
+            &json!({"params.model": "cnn"}),
+            &json!("val/acc"),
+            &json!(1),
+            &json!(6)
+        )
+    );
+    let plot = dir
+        .call(&by_model[..2])
+        .args(&["--over", "seed", "--plot"])
+        .ok();
+    assert!(plot.contains("lr=0.01 model=cnn (n=3)"), "{plot}");
+    dir.call(&["series", "val/acc", "--over", "seed", "--smooth", "0.5"])
+        .fails(
+            2,
+            str![[r#"
+error: --smooth is about single runs; leave it out, or --over and --group-by
+
+"#]],
+        );
+    dir.call(&["series", "val/ac", "--over", "seed"]).fails(
+        1,
+        str![[r#"
+error: no metric "val/ac"
+hint: did you mean "val/acc"?
+
+"#]],
+    );
+}

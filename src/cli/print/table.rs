@@ -332,9 +332,16 @@ impl Table {
 
     /// Writes all values as CSV under the columns' names for programs.
     pub(crate) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_csv_rows(out, true)
+    }
+
+    /// The same; a table that goes on where another ended has no head.
+    pub(crate) fn write_csv_rows(&self, out: &mut dyn Write, with_head: bool) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(self.columns.iter().map(|column| column.key.as_str()))
-            .map_err(csv_error)?;
+        if with_head {
+            csv.write_record(self.columns.iter().map(|column| column.key.as_str()))
+                .map_err(csv_error)?;
+        }
         for row in &self.rows {
             csv.write_record(row.iter().map(|cell| csv_text(&cell.value)))
                 .map_err(csv_error)?;
