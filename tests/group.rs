@@ -154,7 +154,8 @@ fn naive(values: &[f64]) -> (f64, Option<f64>, f64) {
 }
 
 fn near(a: f64, b: f64) -> bool {
-    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+    let is_alike = (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0);
+    is_alike || a.total_cmp(&b).is_eq() || (a.is_nan() && b.is_nan())
 }
 
 fn check_aggregate(told: &Aggregate, all: &[f64]) {
@@ -230,8 +231,9 @@ fn check_bands(reader: &Reader, group: &Group, metric: &str) {
         let points = reader.series(*run, metric, &query).unwrap_or_default();
         any |= !points.is_empty();
         let last: BTreeMap<i64, f64> = points.iter().map(|p| (p.step, p.value)).collect();
-        last.into_iter()
-            .for_each(|(step, value)| want.entry(step).or_default().push(value));
+        for (step, value) in last {
+            want.entry(step).or_default().push(value);
+        }
     }
     let told = reader.bands(&group.runs, metric, &query);
     assert_eq!(told.is_ok(), any);
