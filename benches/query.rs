@@ -1,15 +1,17 @@
 //! Questions to a folded store: which runs, and how a series went.
 //!
-//! `query/runs` opens a reader, filters, sorts and takes twenty. Yardstick: the same question to a
-//! plain list in memory. `series/read` is a million points of one series. Yardsticks: as many
-//! points copied, and read from bytes that were never encoded. `series/sample` keeps a thousand
-//! points of ten million, with the extremes of each bucket, by the heads of chunks. Yardstick: all
-//! points read and looked at. `live/tail` is from the call that
+//! `query/runs` opens a reader, filters, sorts and takes twenty; `query/groups` opens one and takes
+//! mean and deviation of two metrics by a param. Yardsticks: the same questions to a plain list in
+//! memory. `series/read` is a million points of one series. Yardsticks: as many points copied, and
+//! read from bytes that were never encoded. `series/sample` keeps a thousand points of ten million,
+//! with the extremes of each bucket, by the heads of chunks. Yardstick: all points read and looked
+//! at. `live/tail` is from the call that
 //! logs a step to its point in the hand of somebody who looks anew, with so many steps before it
 //! not yet sealed. Yardstick: the file of these rows read whole.
 
 mod common;
 
+use std::collections::HashMap;
 use std::fs;
 use std::hint::black_box;
 use std::time::Duration;
@@ -24,6 +26,8 @@ use tracker::Query;
 use tracker::RunOptions;
 use tracker::SeriesQuery;
 use tracker::model::Point;
+use tracker::query::GroupBy;
+use tracker::query::GroupQuery;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -84,6 +88,37 @@ fn runs(criterion: &mut Criterion) {
             let mut found: Vec<_> = matches.collect();
             found.sort_by(|a, b| b.1.total_cmp(&a.1));
             found.into_iter().take(20).cloned().collect::<Vec<_>>()
+        });
+    });
+    let groups = GroupQuery {
+        filter: None,
+        by: GroupBy::Fields(vec!["params.model".to_owned()]),
+        values: ["train/metric_0", "train/metric_1"]
+            .map(|name| format!("metrics.{name}"))
+            .into(),
+        sort: Vec::new(),
+        limit: None,
+    };
+    group.bench_function(BenchmarkId::new("groups", count), |bencher| {
+        bencher.iter(|| store.reader().unwrap().groups(&groups).unwrap());
+    });
+    group.bench_function(BenchmarkId::new("yardstick-groups", count), |bencher| {
+        bencher.iter(|| {
+            let mut groups: HashMap<&str, [Vec<f64>; 2]> = HashMap::new();
+            for (first, second, model) in &table {
+                let [firsts, seconds] = groups.entry(model).or_default();
+                firsts.push(*first);
+                seconds.push(*second);
+            }
+            let spread = |values: &Vec<f64>| {
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+                (mean, (squares / (values.len() - 1) as f64).sqrt())
+            };
+            groups
+                .into_iter()
+                .map(|(model, values)| (model.to_owned(), values.each_ref().map(spread)))
+                .collect::<Vec<_>>()
         });
     });
     group.finish();

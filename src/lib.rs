@@ -37,9 +37,11 @@
 //! | `blob`       | artifact bytes by hash                                                    |
 //! | `liveness`   | does a writer live?                                                       |
 //! | [`capture`]  | what is noted of a process when a run starts, with secrets masked         |
+//! | [`settings`] | what people have agreed on for the store: `tracker.toml`                  |
 //! | [`run`]      | what a training holds                                                     |
 //! | `fold`       | journal into index, or into memory for what is not folded                 |
 //! | [`query`]    | one snapshot, and what can be asked of it                                 |
+//! | [`lint`]     | pitfalls in what was logged                                               |
 //! | [`check`]    | is all as it was written?                                                 |
 //! | [`salvage`]  | what can be read of a damaged store, into a new one                       |
 //! | [`store`]    | the folder                                                                |
@@ -78,11 +80,13 @@ pub mod index;
 #[doc(hidden)]
 pub mod journal;
 pub mod limits;
+pub mod lint;
 mod liveness;
 pub mod model;
 pub mod query;
 pub mod run;
 pub mod salvage;
+pub mod settings;
 mod stat;
 pub mod store;
 #[doc(hidden)]

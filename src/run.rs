@@ -35,6 +35,7 @@ use crate::model::Point;
 use crate::model::RunId;
 use crate::model::RunInfo;
 use crate::model::Status;
+use crate::settings::Settings;
 use crate::sys::fork_generation;
 
 /// What a run starts with. All may be left out.
@@ -50,6 +51,8 @@ pub struct RunOptions {
     pub author: Option<String>,
     /// Run it is part of.
     pub parent: Option<RunId>,
+    /// Params that it starts with: rules of the store are held against these.
+    pub params: Vec<(String, ParamValue)>,
     /// Start in microseconds since 1970; none is now.
     pub start_us: Option<i64>,
     /// Whether it is fed by short commands and only ends when it is finished.
@@ -91,6 +94,16 @@ pub(crate) struct Known {
     pub(crate) name: String,
     pub(crate) params: BTreeMap<String, ParamValue>,
     pub(crate) has_ended: bool,
+    pub(crate) rules: Rules,
+}
+
+/// What the store has to say of a run that is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) settings: Settings,
+    pub(crate) experiment: Option<String>,
+    /// Why the settings cannot be read, if so.
+    pub(crate) unread: Option<String>,
 }
 
 #[derive(Debug)]
@@ -102,6 +115,7 @@ struct Shared {
     /// Whether the run has ended: it then takes tags and notes, and no points.
     has_ended: bool,
     writer: Mutex<Option<Writer>>,
+    rules: Rules,
     /// Params that the run is known to have.
     params: Mutex<BTreeMap<String, ParamValue>>,
     /// The writer of a process that was forked from this one.
@@ -162,6 +176,7 @@ impl Shared {
             name: self.name.clone(),
             params,
             has_ended: self.has_ended,
+            rules: self.rules.clone(),
         };
         let child = Self::new(parts, self.id, known, writer);
         self.child.get_or_init(|| Arc::new(child)).here()
@@ -172,6 +187,7 @@ impl Shared {
             name,
             params,
             has_ended,
+            rules,
         } = known;
         Self {
             parts,
@@ -180,6 +196,7 @@ impl Shared {
             generation: fork_generation(),
             has_ended,
             writer: Mutex::new(Some(writer)),
+            rules,
             params: Mutex::new(params),
             child: OnceLock::new(),
         }
@@ -218,7 +235,7 @@ impl Shared {
 
 impl RunWriter {
     /// Starts a run: its first record survives the death of the process when this returns.
-    pub(crate) fn start(parts: Parts, id: RunId, info: RunInfo) -> Result<Self> {
+    pub(crate) fn start(parts: Parts, id: RunId, info: RunInfo, rules: Rules) -> Result<Self> {
         let name = info.name.clone();
         let mut writer = Writer::open(&parts.folders, id, parts.options.clone())?;
         let time_us = writer.clock().now_us();
@@ -227,6 +244,7 @@ impl RunWriter {
             name,
             params: BTreeMap::new(),
             has_ended: false,
+            rules,
         };
         Ok(Self(Arc::new(Shared::new(parts, id, known, writer))))
     }
@@ -245,6 +263,22 @@ impl RunWriter {
     /// Returns the run's name.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Returns what the store's [`tracker.toml`](crate::settings) has to say of a run that was
+    /// started here, with the params that it has by now; and why that file cannot be read, if so.
+    pub fn warnings(&self) -> Vec<String> {
+        let Rules {
+            settings,
+            experiment,
+            unread,
+        } = &self.0.rules;
+        let params = self.0.params();
+        let params = params.keys().map(String::as_str);
+        let complaints = settings.complaints(experiment.as_deref(), params);
+        let complaints = complaints.into_iter().map(|complaint| complaint.text);
+        let of_file = unread.iter().chain(settings.warnings()).cloned();
+        of_file.chain(complaints).collect()
     }
 
     /// Appends the values of one step, with the time of now.
@@ -322,13 +356,7 @@ impl RunWriter {
         let mut params = run.params();
         match params.get(key) {
             Some(old) if *old == value => return Ok(()),
-            Some(old) => {
-                return Err(Error::ParamConflict {
-                    key: key.to_owned(),
-                    old: told(old),
-                    new: told(&value),
-                });
-            }
+            Some(old) => return Err(conflict(key, old, &value)),
             None => {}
         }
         run.event(&Event::Param {
@@ -505,6 +533,28 @@ impl Shared {
         self.with(|writer| writer.event(time_us, &Event::Artifact(artifact.clone())))?;
         Ok(artifact)
     }
+}
+
+fn conflict(key: &str, old: &ParamValue, new: &ParamValue) -> Error {
+    Error::ParamConflict {
+        key: key.to_owned(),
+        old: told(old),
+        new: told(new),
+    }
+}
+
+/// Checks params that a run is to start with.
+pub(crate) fn check_params(params: &[(String, ParamValue)]) -> Result<()> {
+    let mut seen: BTreeMap<&str, &ParamValue> = BTreeMap::new();
+    for (key, value) in params {
+        Name::new("param name", key)?;
+        value.check()?;
+        match seen.insert(key, value) {
+            Some(old) if old != value => return Err(conflict(key, old, value)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A value as an error shows it: text in quotes, and not all of a long one.

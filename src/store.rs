@@ -7,9 +7,11 @@
 //!   journal/<r2>/          sealed segments: the truth
 //!   blobs/<b2>/            artifact bytes by hash
 //!   index.redb, fold.lock  derived; `rebuild` makes it again
+//!   tracker.toml           optional: what people have agreed on
 //! ```
 //!
-//! Every part may be copied, also while it is in use, save the last two, which are then made again.
+//! Every part may be copied, also while it is in use, save the index and its lock, which are then
+//! made again.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -51,11 +53,16 @@ use crate::query::Source;
 use crate::run;
 use crate::run::Known;
 use crate::run::Parts;
+use crate::run::Rules;
 use crate::run::RunOptions;
 use crate::run::RunWriter;
 use crate::salvage;
 pub use crate::salvage::SalvageReport;
 use crate::salvage::Target;
+use crate::settings;
+use crate::settings::Direction;
+use crate::settings::Settings;
+use crate::settings::Severity;
 use crate::stat;
 pub use crate::stat::PartStat;
 pub use crate::stat::StoreStat;
@@ -201,7 +208,7 @@ impl Store {
             error => error,
         })?;
         // What a process leaves that dies while it makes the store; anything else is not ours.
-        let ours = ["live", "journal", "blobs", "format"];
+        let ours = ["live", "journal", "blobs", "format", settings::FILE];
         if sys
             .list(path)?
             .iter()
@@ -293,7 +300,9 @@ impl Store {
     /// Starts a run. Its first record is in the journal when this returns.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a bad name; [`Error::Io`].
+    /// [`Error::Invalid`] for a bad name, and for params that break a rule of severity `error` in
+    /// the store's [`tracker.toml`](settings); [`Error::ParamConflict`] for one that is given
+    /// twice; [`Error::Io`].
     pub fn start_run(&self, options: RunOptions) -> Result<RunWriter> {
         let RunOptions {
             id,
@@ -301,6 +310,7 @@ impl Store {
             experiment,
             author,
             parent,
+            params,
             start_us,
             detached,
             environment,
@@ -312,6 +322,8 @@ impl Store {
         check("run name", &name)?;
         check("experiment", &experiment)?;
         check("author", &author)?;
+        run::check_params(&params)?;
+        let rules = self.rules(experiment.as_deref(), &params)?;
         let sys = &self.0.sys;
         let start_us = start_us.unwrap_or_else(|| sys.now_us());
         let id = id.unwrap_or_else(|| RunId::new(start_us / 1_000, sys.random()));
@@ -327,7 +339,46 @@ impl Store {
         };
         // A detached run is started by a command and fed by commands.
         let role = if detached { Role::Command } else { Role::Owner };
-        RunWriter::start(self.parts(role), id, info)
+        let run = RunWriter::start(self.parts(role), id, info, rules)?;
+        let set = params
+            .into_iter()
+            .try_for_each(|(key, value)| run.param(&key, value));
+        match set {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                // Nobody has its id to finish it; the first error says more.
+                let _ = run.finish(Status::Failed, Some("its params were not written"), None);
+                Err(error)
+            }
+        }
+    }
+
+    /// Holds the rules of the store against a run that is to be started.
+    fn rules(
+        &self,
+        experiment: Option<&str>,
+        params: &[(String, crate::model::ParamValue)],
+    ) -> Result<Rules> {
+        // A file that cannot be read keeps nobody from logging.
+        let (settings, unread) = match self.settings() {
+            Ok(settings) => (settings, None),
+            Err(error) => (Settings::default(), Some(error.to_string())),
+        };
+        let names = params.iter().map(|(name, _)| name.as_str());
+        let complaints = settings.complaints(experiment, names);
+        let refused = complaints
+            .iter()
+            .filter(|complaint| complaint.severity == Severity::Error);
+        let refused: Vec<&str> = refused.map(|complaint| complaint.text.as_str()).collect();
+        if !refused.is_empty() {
+            return Err(Error::invalid("params", refused.join("; ")));
+        }
+        let experiment = experiment.map(str::to_owned);
+        Ok(Rules {
+            settings,
+            experiment,
+            unread,
+        })
     }
 
     /// Adds a writer to a run that somebody else started and will finish: a rank of a distributed
@@ -372,6 +423,7 @@ impl Store {
             name: info.name,
             params,
             has_ended,
+            rules: Rules::default(),
         };
         let mut parts = self.parts(role);
         // Another machine's clock may be ahead, or this one's was set back: what is said now is
@@ -534,6 +586,17 @@ impl Store {
             new_id(&sys)
         });
         sys::write_whole(&*sys, &to.join("format"), format_line(&id).as_bytes())?;
+        match sys.open(&from.join(settings::FILE), Open::Read) {
+            Err(error) if error.is_missing() => {}
+            file => {
+                let copied = file.and_then(|file| {
+                    let bytes = sys::read_all(&*file, settings::BYTES_MAX)?;
+                    sys::write_whole(&*sys, &to.join(settings::FILE), &bytes)
+                });
+                let warning = copied.err().map(|error| format!("not copied: {error}"));
+                report.warnings.extend(warning);
+            }
+        }
         let store = Self::open(&to)?;
         let folded = store.fold(None)?;
         let left = folded
@@ -542,6 +605,23 @@ impl Store {
             .map(|damage| format!("corrupt {damage}"));
         report.warnings.extend(left);
         Ok(report)
+    }
+
+    /// Reads what people have agreed on for the store; nothing if its folder has no
+    /// [`tracker.toml`](settings).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with file, line and column; [`Error::Io`].
+    pub fn settings(&self) -> Result<Settings> {
+        Settings::load(&*self.0.sys, &self.0.path)
+    }
+
+    /// Writes down which way a metric is better; all else in `tracker.toml` stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::settings`].
+    pub fn remember_better(&self, metric: &str, direction: Direction) -> Result<()> {
+        settings::remember(&*self.0.sys, &self.0.path, metric, direction)
     }
 
     /// Measures the store.

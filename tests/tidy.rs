@@ -9,16 +9,16 @@ use regex::Regex;
 const RANKS: &str = "limits error model
     codec sys
     chunk
-    journal index blob capture liveness
+    journal index blob capture liveness settings
     run fold
     query
     fault stat
-    check
+    check lint
     salvage
     store
     import export";
 /// What only some paths below `src/` may name.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 12] = [
     (
         r"\bstd::fs\b",
         &["sys/", "capture/", "cli/", "import/", "export/folder.rs"],
@@ -32,6 +32,7 @@ const DOORS: [(&str, &[&str]); 11] = [
     (r"\bredb::", &["index/"]),
     (r"\bpco::", &["chunk"]),
     (r"\bbincode::", &["codec.rs"]),
+    (r"\btoml_edit::", &["settings.rs"]),
     (r"\bcrc32c::", &["journal/", "index/checksum.rs"]),
     (
         r"\bblake3::",

@@ -6,23 +6,27 @@ use tracker::Error;
 use tracker::Query;
 use tracker::Reader;
 
-use super::arguments::Better;
-use super::arguments::Direction;
 use super::context::Ctx;
+use super::direction::Better;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::RunColumn;
+use super::groups::Asked;
+use super::groups::Grouping;
 use super::listing;
 use super::print::Format;
 use tracker::query::filter::Attribute;
 use tracker::query::filter::Field;
 use tracker::query::filter::Stat;
+use tracker::settings::Direction;
 
 /// Find the run that is best by a metric
 ///
-/// Compares the last values; with `--at best` each run's best value. Without `--min` or `--max` the
-/// direction is guessed from the name and told: losses, errors, perplexities and times are better
-/// small, all else large.
+/// Compares the last values; with `--at best` each run's best value. `--min` or `--max` is
+/// remembered for the metric. Where nothing is, the direction is guessed from the name and told:
+/// losses, errors, perplexities and times are better small, all else large.
+///
+/// With --over or --group-by the best group is found, by the mean of its runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 found, 1 failed or no run has the metric, 2 called wrongly
@@ -30,7 +34,8 @@ Exit codes: 0 found, 1 failed or no run has the metric, 2 called wrongly
 Examples:
   tracker best val/acc
   tracker best val/loss --at best --filter 'params.model = \"resnet18\"' -n 5
-  tracker best reward --format json")]
+  tracker best reward --format json
+  tracker best val/acc --over seed -n 3")]
 pub(crate) struct BestArgs {
     /// Metric that decides
     metric: String,
@@ -49,6 +54,9 @@ pub(crate) struct BestArgs {
     /// Show so many runs, the best first
     #[arg(long, short = 'n', value_name = "N", default_value_t = 1)]
     limit: usize,
+
+    #[command(flatten)]
+    grouping: Grouping,
 }
 
 /// Which value of a series stands for the run.
@@ -71,7 +79,7 @@ impl At {
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
-    let direction = args.better.resolve(&args.metric, ctx.messages());
+    let direction = args.better.resolve(ctx, &args.metric)?;
     let stat = args.at.stat(direction);
     let field = Field::Metric(args.metric.clone(), stat);
     let reader = ctx.reader()?;
@@ -93,10 +101,22 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
     if find(&filter, Vec::new(), 1)?.is_empty() {
         return Err(missing(&reader, args));
     }
+    args.better.remember(ctx, &args.metric)?;
     let sort = match direction {
         Direction::Min => field.to_string(),
         Direction::Max => format!("-{field}"),
     };
+    if args.grouping.is_asked()? {
+        let asked = Asked {
+            filter: Some(filter),
+            values: &[field.to_string()],
+            sort: &[sort],
+            limit: Some(args.limit.max(1)),
+            all_keys: true,
+        };
+        args.grouping.print(ctx, &reader, &asked)?;
+        return Ok(0);
+    }
     let runs = find(&filter, vec![sort], args.limit.max(1))?;
     let params: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
     let mut columns = vec![

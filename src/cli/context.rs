@@ -14,9 +14,9 @@ use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::RunId;
 use tracker::model::Status;
+use tracker::settings::Direction;
 use tracker::store::FoldReport;
 
-use super::arguments::Direction;
 use super::fail::Failure;
 use super::fail::has_journal;
 use super::print::Bar;
@@ -207,12 +207,17 @@ impl Ctx {
         (run.status == Status::Running).then_some(id)
     }
 
-    /// Tells of a run asked for as the best that is the worst, as its metric is called: scripts
-    /// rely on the largest value, whatever the name.
+    /// Tells of a run asked for as the best that is the worst, as the store remembers or its
+    /// metric is called: scripts rely on the largest value, whatever the name.
     fn note_of_largest(&self, text: &str) {
+        let direction = |metric: &str| {
+            let settings = self.store().ok().and_then(|store| store.settings().ok());
+            let better = settings.and_then(|settings| settings.better(metric));
+            better.unwrap_or_else(|| Direction::guess(metric))
+        };
         if let Some(metric) = text.strip_prefix("@best:")
             && !metric.starts_with('-')
-            && Direction::guess(metric) == Direction::Min
+            && direction(metric) == Direction::Min
         {
             self.messages().note(format!(
                 "{text} is the run with the largest {metric}; @best:-{metric} has the smallest"
@@ -225,6 +230,27 @@ impl Ctx {
     pub(crate) fn join_briefly(&self, text: &str) -> Result<RunWriter, Failure> {
         let id = self.run_id(text)?;
         Ok(self.store()?.join_run_briefly(id)?)
+    }
+
+    /// Says which rules of the store a run has broken by its end. What it logged is kept, so no
+    /// rule and no file of rules that cannot be read is more than a warning here.
+    ///
+    /// - `said`: what was said of it before
+    pub(crate) fn warn_of_rules(&self, run: RunId, said: &[String]) {
+        let complaints = || {
+            let store = self.store().ok()?;
+            let settings = store.settings().ok()?;
+            if settings.has_no_rules() {
+                return None; // nothing to look at the run for
+            }
+            let run = store.reader().ok()?.run(run).ok()?;
+            let params = run.params.keys().map(String::as_str);
+            Some(settings.complaints(run.info.experiment.as_deref(), params))
+        };
+        let complaints = complaints().unwrap_or_default().into_iter();
+        for complaint in complaints.filter(|complaint| !said.contains(&complaint.text)) {
+            self.messages().warning(complaint.text);
+        }
     }
 
     /// Brings the index up to date once the answer is out, for a bounded time.

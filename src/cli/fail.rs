@@ -193,6 +193,12 @@ fn hints(error: &Error) -> Vec<String> {
         Error::Corrupt(_) => {
             said("see how far it goes with `tracker check`; the rest of the store can be read")
         }
+        Error::Invalid { what, .. } if *what == tracker::settings::FILE => {
+            said("mend the file, or move it away: the store works without it")
+        }
+        Error::Invalid { what: "params", .. } => {
+            said("the store's tracker.toml asks for it: `severity = \"warning\"` there only warns")
+        }
         Error::Poisoned(_) => said("what was logged before is kept; start the command again"),
         Error::Io { .. } if error.is_disk_full() => said(
             "make room on the disk and try again; what was logged before is kept and can be read",

@@ -57,9 +57,9 @@ impl RunColumn {
         }
     }
 
-    /// Returns the column's title, and how it gives way on a narrow screen.
-    pub(crate) fn head(&self) -> Column {
-        let title = match self {
+    /// Returns what stands above the column.
+    pub(crate) fn title(&self) -> String {
+        match self {
             Self::Field(Field::Attribute(Attribute::Start)) => "STARTED".to_owned(),
             Self::Field(Field::Attribute(Attribute::End)) => "ENDED".to_owned(),
             Self::Field(Field::Attribute(Attribute::Duration)) => "TOOK".to_owned(),
@@ -72,7 +72,12 @@ impl RunColumn {
             )
             | Self::Named(name) => name.clone(),
             Self::Field(Field::Metric(name, stat)) => format!("{}({name})", stat.name()),
-        };
+        }
+    }
+
+    /// Returns the column's head, and how it gives way on a narrow screen.
+    pub(crate) fn head(&self) -> Column {
+        let title = self.title();
         let column = Column::new(&self.key(), &title);
         match self {
             Self::Field(Field::Attribute(Attribute::Id | Attribute::Status)) => column,

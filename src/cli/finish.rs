@@ -47,6 +47,8 @@ pub(crate) fn run(ctx: &Ctx, args: &FinishArgs) -> Outcome {
         Fate::Failed => Status::Failed,
     };
     let writer = ctx.join_briefly(&args.run)?;
+    let id = writer.id();
     writer.finish(status, args.reason.as_deref(), None)?;
+    ctx.warn_of_rules(id, &[]);
     Ok(0)
 }

@@ -6,6 +6,8 @@ use tracker::model::Status;
 use super::context::Ctx;
 use super::fail::Outcome;
 use super::field::quoted_text;
+use super::groups::Asked;
+use super::groups::Grouping;
 use super::listing;
 use super::print::Format;
 use super::print::number;
@@ -13,7 +15,7 @@ use super::print::number;
 /// List runs, the latest first
 ///
 /// Shows how each run stands and the last values of the metrics that most of them have. JSON has
-/// every run in full.
+/// every run in full. With --group-by or --over it shows groups of runs, as `tracker query` does.
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "list",
@@ -23,7 +25,8 @@ Exit codes: 0 listed (none is fine), 1 failed, 2 called wrongly
 Examples:
   tracker ls
   tracker ls --experiment mnist --sort -metrics.val/acc
-  tracker ls --status running --format json"
+  tracker ls --status running --format json
+  tracker ls --experiment mnist --over seed"
 )]
 pub(crate) struct LsArgs {
     /// Show at most so many runs; 0 is all, and so it is without it but for tables: 20
@@ -41,6 +44,9 @@ pub(crate) struct LsArgs {
     /// Sort by a value, as `start` or `metrics.loss`; a leading `-` is descending (can be repeated)
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     sort: Vec<String>,
+
+    #[command(flatten)]
+    grouping: Grouping,
 }
 
 /// Most runs that people are shown who did not say how many.
@@ -64,6 +70,17 @@ pub(crate) fn run(ctx: &Ctx, args: &LsArgs) -> Outcome {
     // A program must not take a part for the whole.
     let limit = args.limit.unwrap_or(if people { RUNS_MAX } else { 0 });
     let filter = (!parts.is_empty()).then(|| parts.join(" and "));
+    if args.grouping.is_asked()? {
+        let asked = Asked {
+            filter,
+            values: &[],
+            sort: &args.sort,
+            limit: (limit > 0).then_some(limit),
+            all_keys: false,
+        };
+        args.grouping.print(ctx, &ctx.reader()?, &asked)?;
+        return Ok(0);
+    }
     let query = Query {
         filter: filter.clone(),
         sort: args.sort.clone(),

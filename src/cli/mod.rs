@@ -14,11 +14,14 @@ mod compare;
 mod completions;
 mod context;
 mod demo;
+mod direction;
 mod export;
 mod fail;
 mod field;
 mod finish;
+mod groups;
 mod import;
+mod lint;
 mod listing;
 mod log;
 mod ls;
@@ -78,6 +81,7 @@ Naming a run:
 Exit codes:
   0 done (a closed pipe too), 1 failed, 2 called wrongly;
   `run` gives back that of its command,
+  `lint` 1 if it found something,
   `check --salvage` 3 if not all could be copied
 
 Examples:
@@ -105,6 +109,7 @@ enum Command {
     Artifact(artifact::ArtifactArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
+    Lint(lint::LintArgs),
     Check(check::CheckArgs),
     Rebuild(rebuild::RebuildArgs),
     Stat(stat::StatArgs),
@@ -155,6 +160,7 @@ fn dispatch(ctx: &Ctx, command: Command) -> Outcome {
         Command::Artifact(args) => artifact::run(ctx, &args),
         Command::Import(args) => import::run(ctx, &args),
         Command::Export(args) => export::run(ctx, &args),
+        Command::Lint(args) => lint::run(ctx, &args),
         Command::Check(args) => check::run(ctx, &args),
         Command::Rebuild(args) => rebuild::run(ctx, &args),
         Command::Stat(args) => stat::run(ctx, &args),

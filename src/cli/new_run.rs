@@ -52,6 +52,11 @@ impl NewRun {
             name: self.name.clone(),
             experiment: self.experiment.clone(),
             parent,
+            params: self
+                .params
+                .iter()
+                .map(|param| (param.key.clone(), param.value.clone()))
+                .collect(),
             ..RunOptions::default()
         })
     }
@@ -61,18 +66,13 @@ impl NewRun {
         self.name.is_some()
     }
 
-    /// Writes params, tags and note into the run.
+    /// Writes tags and note into the run, and says what the rules of the store have to say.
     pub(crate) fn describe(&self, ctx: &Ctx, run: &RunWriter) -> tracker::Result<()> {
-        for Param {
-            key,
-            value,
-            is_masked,
-        } in &self.params
-        {
-            if *is_masked {
-                arguments::tell_masked(ctx.messages(), key);
-            }
-            run.param(key, value.clone())?;
+        for warning in run.warnings() {
+            ctx.messages().warning(warning);
+        }
+        for param in self.params.iter().filter(|param| param.is_masked) {
+            arguments::tell_masked(ctx.messages(), &param.key);
         }
         for Tag {
             key,

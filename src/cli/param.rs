@@ -37,5 +37,12 @@ pub(crate) fn run(ctx: &Ctx, args: &ParamArgs) -> Outcome {
     let closed = writer.close(); // those set before a refused one are kept
     set?;
     closed?;
+    if let Ok(settings) = ctx.store()?.settings() {
+        let complaints = args
+            .params
+            .iter()
+            .filter_map(|param| settings.complaint(&param.key));
+        complaints.for_each(|complaint| ctx.messages().warning(complaint.text));
+    }
     Ok(0)
 }

@@ -7,6 +7,8 @@ use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
 use super::field::RunColumn;
+use super::groups::Asked;
+use super::groups::Grouping;
 use super::listing;
 use super::listing::ListColumn;
 use super::listing::Listing;
@@ -23,6 +25,10 @@ use tracker::query::filter::Field;
 /// param, metric or tag that has it. Names with blanks or signs go in double quotes.
 ///
 /// The table shows the values that filter and sort speak of.
+///
+/// With --group-by or --over it shows groups of runs instead: how many runs each has, and of its
+/// metrics (those of --columns) mean ± standard deviation. --sort then takes n, a value of
+/// --group-by, or any other, which means its mean.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = LANGUAGE, after_help = EXAMPLES)]
 pub(crate) struct QueryArgs {
@@ -41,6 +47,9 @@ pub(crate) struct QueryArgs {
     /// every run in full always, and as `columns` what has to be worked out
     #[arg(long, value_name = "VALUES", allow_hyphen_values = true)]
     columns: Vec<String>,
+
+    #[command(flatten)]
+    grouping: Grouping,
 }
 
 const EXAMPLES: &str = "\
@@ -52,6 +61,7 @@ Examples:
   tracker query 'min(metrics.loss) < 0.1 or tags.best is null' --sort -val/acc
   tracker query 'val - train > 0.1' --sort '-(val - train)'
   tracker query 'lr > 0.1' --columns name,'at(loss, 1000)','loss / lr'
+  tracker query 'lr < 0.1' --over seed --sort -val/acc --stats n,mean,sem
 
 `tracker query --help` tells the whole language.";
 
@@ -97,7 +107,9 @@ Examples:
   tracker query 'first_nan(metrics.loss) is not null' --columns name,'first_nan(loss)',lr
   tracker query 'slope(metrics.loss, 100) > 0 and status = \"running\"'
   tracker query 'params.lr = params.warmup_lr or attributes.git_dirty = true'
-  tracker query 'lr > 0.1' --columns name,'at(loss, 1000)','loss / lr'";
+  tracker query 'lr > 0.1' --columns name,'at(loss, 1000)','loss / lr'
+  tracker query 'tags.sweep = \"b\"' --group-by lr,model --columns val/acc
+  tracker query 'lr < 0.1' --over seed --sort -val/acc --stats n,mean,sem";
 
 pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     let reader = ctx.reader()?;
@@ -105,6 +117,17 @@ pub(crate) fn run(ctx: &Ctx, args: &QueryArgs) -> Outcome {
     for text in &args.columns {
         let read = Expression::parse_list(text, reader.now_us());
         columns.extend(read.map_err(|error| Failure::argument(&error))?);
+    }
+    if args.grouping.is_asked()? {
+        let asked = Asked {
+            filter: Some(args.filter.clone()),
+            values: &columns.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            sort: &args.sort,
+            limit: (args.limit > 0).then_some(args.limit),
+            all_keys: false,
+        };
+        args.grouping.print(ctx, &reader, &asked)?;
+        return Ok(0);
     }
     let query = Query {
         filter: Some(args.filter.clone()),

@@ -235,6 +235,12 @@ impl<'a> Lookup<'a> {
                     summary.map_or(Value::Absent, |summary| Value::of_series(&summary, *stat))
                 );
             }
+            // A list or a long text: alone, for all runs may have one.
+            (Leaf::Field(Field::Param(name)), Source::Cells(..)) => {
+                let name = self.snapshot.name_number(name)?;
+                let row = name.map_or(Ok(None), |name| self.snapshot.param(number, name))?;
+                return Ok(row.map_or(Value::Absent, |row| Value::from(&row.value).into_owned()));
+            }
             (Leaf::Field(field), _) => field,
         };
         let run = match source {

@@ -342,6 +342,42 @@ impl Reader {
         Ok(names)
     }
 
+    /// Returns the metrics of the store with the number of runs that have each; the most common
+    /// first, then by name.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    pub fn metric_uses(&self) -> Result<Vec<(String, u64)>> {
+        self.ask(Self::count_metrics)
+    }
+
+    fn count_metrics(&self) -> Result<Vec<(String, u64)>> {
+        let mut uses: BTreeMap<String, u64> = BTreeMap::new();
+        if let Some(snapshot) = self.snapshot() {
+            for name in snapshot.names(Kind::Metric)? {
+                uses.insert(name.text, name.runs.into());
+            }
+        }
+        for id in self.unfolded.runs() {
+            // Half of it may be in the index: then what is there was counted.
+            let known = match (self.snapshot(), self.number(id)?) {
+                (Some(snapshot), Some(number)) => {
+                    MemoryRun::load(snapshot, number, &mut |name| self.text(name))?
+                        .into_run(id, None)
+                        .metrics
+                }
+                _ => BTreeMap::new(),
+            };
+            let metrics = self.assemble(id, self.number(id)?)?.metrics.into_keys();
+            for name in metrics.filter(|name| !known.contains_key(name)) {
+                *uses.entry(name).or_default() += 1;
+            }
+        }
+        let mut uses: Vec<(String, u64)> = uses.into_iter().collect();
+        uses.sort_by_key(|(_, runs)| std::cmp::Reverse(*runs)); // stable: names stay in order
+        Ok(uses)
+    }
+
     /// Finds the run that `text` names: an id, a prefix that only one run has, a unique name,
     /// `@last` (the newest start), or `@best:METRIC` (largest last value) and `@best:-METRIC`.
     ///

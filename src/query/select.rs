@@ -131,6 +131,96 @@ fn value_in<'a>(
     })
 }
 
+/// The runs that a filter lets through, the newest first, and what they have value by value: one at
+/// a time, so that thousands of params take no more memory than one.
+pub(super) struct Chosen<'a> {
+    selection: Selection<'a>,
+    choices: Vec<Choice>,
+}
+
+impl<'a> Chosen<'a> {
+    pub(super) fn of(reader: &'a Reader, filter: Option<&str>) -> Result<Self> {
+        let query = Query {
+            filter: filter.map(str::to_owned),
+            ..Query::default()
+        };
+        let mut selection = Selection::of(reader, &query)?;
+        selection.sort.clear();
+        let choices = selection.choose(&query)?;
+        Ok(Self { selection, choices })
+    }
+
+    pub(super) fn ids(&self) -> impl ExactSizeIterator<Item = RunId> {
+        self.choices.iter().map(|choice| match choice {
+            Choice::Folded(_, id) => *id,
+            Choice::Unfolded(at) => self.selection.unfolded.id(*at),
+        })
+    }
+
+    /// The runs: those in memory whole, of the others their numbers.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Result<&Run, RunNumber>> {
+        self.choices.iter().filter_map(|choice| match choice {
+            Choice::Folded(number, _) => Some(Err(*number)),
+            Choice::Unfolded(at) => self.selection.unfolded.get(*at).map(Ok),
+        })
+    }
+
+    /// Whether the store has no run at all, and so no name that a key could be.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.selection.ids.is_empty() && self.selection.unfolded.0.is_empty()
+    }
+
+    /// Reads a value with its direction, as a sort key.
+    pub(super) fn key(&self, text: &str) -> Result<SortKey> {
+        SortKey::parse(
+            text,
+            self.selection.reader.now_us(),
+            &self.selection.names(),
+        )
+    }
+
+    /// Shows what comes out for each run, in the order of the runs.
+    pub(super) fn values(
+        &self,
+        calculation: &Calculation,
+        see: &mut dyn FnMut(usize, Value<'_>),
+    ) -> Result<()> {
+        let reader = self.selection.reader;
+        let leaves = calculation.leaves();
+        let lookup = match reader.snapshot() {
+            Some(snapshot) => Some(Lookup::load(reader, snapshot, std::iter::once(leaves))?),
+            None => None,
+        };
+        let failure = RefCell::new(None);
+        for (place, choice) in self.choices.iter().enumerate() {
+            let value = match (choice, &lookup) {
+                (Choice::Folded(number, id), Some(lookup)) => {
+                    calculation.value(&mut |leaf| lookup.value(0, leaf, *number, *id))
+                }
+                (Choice::Folded(..), None) => Value::Absent,
+                (Choice::Unfolded(at), _) => match self.selection.unfolded.get(*at) {
+                    Some(run) => calculation.value(&mut |leaf| match leaves.get(leaf) {
+                        Some(leaf) => value_in(reader, leaf, run, &failure),
+                        None => Value::Absent,
+                    }),
+                    None => Value::Absent,
+                },
+            };
+            see(place, value);
+            let failed = lookup.as_ref().and_then(Lookup::failure);
+            if let Some(failed) = failed.or_else(|| failure.take()) {
+                return Err(failed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows every name of a kind that any run of the store has.
+    pub(super) fn names(&self, kind: NameKind, see: &mut dyn FnMut(&str)) {
+        self.selection.names().visit(kind, see);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Choice {
     Folded(RunNumber, RunId),
@@ -158,6 +248,10 @@ impl UnfoldedRuns {
 
     fn id(&self, at: usize) -> RunId {
         self.1.get(at).copied().unwrap_or(RunId(0))
+    }
+
+    fn get(&self, at: usize) -> Option<&Run> {
+        self.0.get(at)?.as_ref()
     }
 
     /// Gives a run away, once.
@@ -276,6 +370,13 @@ impl<'a> Selection<'a> {
             predicate,
             sort,
         })
+    }
+
+    fn names(&self) -> AllNames<'_> {
+        AllNames {
+            snapshot: self.reader.snapshot(),
+            unfolded: &self.unfolded,
+        }
     }
 
     fn choose(&mut self, query: &Query) -> Result<Vec<Choice>> {

@@ -138,7 +138,7 @@ hint: did you mean "val/loss"?
 
 "#]],
     );
-    dir.call(&["compare", "single", "--metric", "f1", "--max"])
+    dir.call(&["compare", "single", "--metric", "f1", "--max", "f1"])
         .fails(
             1,
             str![[r#"

@@ -4,12 +4,15 @@
     reason = "snapbox writes expectations with them"
 )]
 
+mod agreed;
 mod bad_input;
 mod curves;
+mod groups;
 mod harness;
 #[cfg(unix)]
 mod hostile;
 mod killed;
+mod lint;
 mod live;
 mod log_and_read;
 mod merging;

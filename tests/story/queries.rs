@@ -421,7 +421,8 @@ fn runs_are_compared_with_each_other_and_with_records_in_files() {
         .said();
     assert_eq!(
         err,
-        "note: took the largest val/acc for the best (--min for the opposite)\n"
+        "note: took large val/acc for the better; `--min METRIC` or `--max METRIC` decides, and is \
+         remembered\n"
     );
     assert_data_eq!(
         out,
@@ -434,7 +435,7 @@ param lr      0.01       0.001
 param model   resnet18   resnet50
 param seed    3          7
 tag my tag    3          7
-last val/acc  0.65       0.85
+last val/acc  0.65       0.85 *
 last loss     1.5        1.5
 
 "#]]
@@ -450,7 +451,7 @@ last loss     1.5        1.5
     let line = |label: &str| out.lines().find(|line| line.starts_with(label)).unwrap();
     assert!(out.lines().next().unwrap().ends_with(" *"), "{out}");
     assert!(line("param lr").ends_with("0.001      0.5"), "{out}");
-    assert!(line("last loss").ends_with("1.5        0.2"), "{out}");
+    assert!(line("last loss").ends_with("1.5        0.2 *"), "{out}");
     dir.call(&["compare", "r7", "new.yaml"]).fails(
         1,
         str![[r#"

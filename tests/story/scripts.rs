@@ -119,19 +119,17 @@ hint: keep the id with `RUN=$(tracker start)`
     let mut nobody = dir.call(&["start"]).command;
     assert_eq!(nobody.stdout(pipe).status().unwrap().code(), Some(1));
     let bad = format!("{}=1", "p".repeat(513));
-    assert!(
-        !dir.call(&["start", "--param", &bad])
-            .output()
-            .status
-            .success()
-    );
+    for option in ["--tag", "--param"] {
+        let output = dir.call(&["start", option, &bad]).output();
+        assert!(!output.status.success()); // with a bad param no run is begun
+    }
     let runs = dir.json(&["ls"]);
     let runs = runs.as_array().unwrap();
     assert_eq!(runs.len(), 3);
     assert!(runs.iter().all(|run| run["status"] == "failed"), "{runs:?}");
     assert!(
         dir.ok(&["show", "@last"])
-            .contains("tracker start failed: invalid param name")
+            .contains("tracker start failed: invalid tag name")
     );
     // Thrown away on purpose, or found by its name.
     dir.shell("tracker start >/dev/null").ok();

@@ -55,6 +55,43 @@ pub(crate) fn within(value: f64, width: usize) -> String {
     text
 }
 
+/// Writes a mean with its deviation: two digits of the deviation, and the mean to the same place.
+pub(crate) fn spread(mean: f64, std: Option<f64>) -> String {
+    let Some(std) = std else {
+        return compact(mean);
+    };
+    let plain = |value: f64| value.abs() >= 1e-4 && value.abs() < 1e9;
+    if !mean.is_finite() || std == 0.0 || !plain(std) || !(plain(mean) || mean == 0.0) {
+        return format!("{} ± {}", compact(mean), compact(std));
+    }
+    // Rounded to two digits first: 0.0996 has the exponent of 0.10.
+    let scientific = format!("{std:.1e}");
+    let exponent: i32 = scientific
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or(0);
+    let decimals = usize::try_from(1 - exponent).unwrap_or(0);
+    format!("{mean:.decimals$} ± {std:.decimals$}")
+}
+
+/// Writes how far a value is from another, absolute and in per cent, after a blank; nothing where
+/// one of them is not finite, and no per cent of zero.
+pub(crate) fn change(from: f64, to: f64) -> String {
+    let difference = to - from;
+    if !difference.is_finite() {
+        return String::new();
+    }
+    let sign = if difference < 0.0 { "" } else { "+" };
+    let absolute = format!("{sign}{}", compact(difference + 0.0));
+    let percent = 100.0 * difference / from.abs();
+    if percent.is_finite() {
+        let decimals = usize::from(percent.abs() < 1_000.0);
+        format!(" {absolute} ({sign}{:.decimals$}%)", percent + 0.0)
+    } else {
+        format!(" {absolute}")
+    }
+}
+
 fn without_zeros(digits: &str) -> &str {
     if digits.contains('.') {
         digits.trim_end_matches('0').trim_end_matches('.')
@@ -223,6 +260,39 @@ mod tests {
             (f64::NEG_INFINITY, "-inf"),
         ] {
             assert_eq!(compact(value), want);
+        }
+    }
+
+    #[test]
+    fn a_mean_is_as_long_as_its_deviation_lets_it_be() {
+        for (mean, std, want) in [
+            (0.912_345, Some(0.004_16), "0.9123 ± 0.0042"),
+            (12.3456, Some(0.996), "12.3 ± 1.0"),
+            (1_234.56, Some(250.4), "1235 ± 250"),
+            (0.5, Some(0.0), "0.5 ± 0"),
+            (0.5, None, "0.5"),
+            (1e-7, Some(2e-8), "1e-7 ± 2e-8"),
+            (f64::INFINITY, Some(1.0), "inf ± 1"),
+            (-0.001, Some(0.02), "-0.001 ± 0.020"),
+        ] {
+            assert_eq!(spread(mean, std), want);
+        }
+    }
+
+    #[test]
+    fn changes_are_told_absolute_and_in_per_cent_where_there_is_one() {
+        for (from, to, want) in [
+            (0.5, 0.75, " +0.25 (+50.0%)"),
+            (0.5, 0.25, " -0.25 (-50.0%)"),
+            (-2.0, -1.0, " +1 (+50.0%)"),
+            (0.5, 0.5, " +0 (+0.0%)"),
+            (0.001, 1.0, " +0.999 (+99900%)"),
+            (0.0, 1.0, " +1"),
+            (0.0, 0.0, " +0"),
+            (f64::NAN, 1.0, ""),
+            (1.0, f64::INFINITY, ""),
+        ] {
+            assert_eq!(change(from, to), want, "{from} {to}");
         }
     }
 

@@ -102,6 +102,8 @@ pub(crate) struct Cell {
     value: Value,
     /// A number to be rounded where what is shown finds no room.
     number: Option<f64>,
+    /// What stands behind it.
+    mark: String,
     look: Look,
 }
 
@@ -112,6 +114,7 @@ impl Cell {
             shown: escape(shown).into_owned(),
             value: value.into(),
             number: None,
+            mark: String::new(),
             look: Look::Plain,
         }
     }
@@ -166,7 +169,8 @@ impl Cell {
     fn shown_within(&self, width: Option<usize>) -> Cow<'_, str> {
         match (self.number, width) {
             (Some(number), Some(width)) if self.shown.width() > width => {
-                number::within(number, width).into()
+                let room = width.saturating_sub(self.mark.width());
+                format!("{}{}", number::within(number, room), self.mark).into()
             }
             _ => self.shown.as_str().into(),
         }
@@ -180,6 +184,7 @@ impl Cell {
     /// Puts a mark behind what is shown; the value stays.
     pub(crate) fn marked(mut self, mark: &str) -> Self {
         self.shown.push_str(mark);
+        self.mark.push_str(mark);
         self
     }
 }
@@ -327,9 +332,16 @@ impl Table {
 
     /// Writes all values as CSV under the columns' names for programs.
     pub(crate) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_csv_rows(out, true)
+    }
+
+    /// The same; a table that goes on where another ended has no head.
+    pub(crate) fn write_csv_rows(&self, out: &mut dyn Write, with_head: bool) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(self.columns.iter().map(|column| column.key.as_str()))
-            .map_err(csv_error)?;
+        if with_head {
+            csv.write_record(self.columns.iter().map(|column| column.key.as_str()))
+                .map_err(csv_error)?;
+        }
         for row in &self.rows {
             csv.write_record(row.iter().map(|cell| csv_text(&cell.value)))
                 .map_err(csv_error)?;

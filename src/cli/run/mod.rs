@@ -97,7 +97,12 @@ pub(crate) fn run(ctx: &Ctx, args: &RunArgs) -> Outcome {
         program.spawn()
     });
     match spawned {
-        Ok(child) => follow(child, signals, writer, &said),
+        Ok(child) => {
+            let (id, known) = (writer.id(), writer.warnings());
+            let outcome = follow(child, signals, writer, &said);
+            ctx.warn_of_rules(id, &known); // what the program itself has set
+            outcome
+        }
         Err(error) => give_up(&args.command, &error, writer),
     }
 }

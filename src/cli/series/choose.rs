@@ -43,9 +43,10 @@ pub(super) fn runs(ctx: &Ctx, reader: &Reader, args: &SeriesArgs) -> Result<Vec<
 }
 
 impl SeriesArgs {
-    /// The run before the metrics; none where a filter chooses the runs.
+    /// The run before the metrics; none where a filter or a group chooses the runs.
     fn named_run(&self) -> Option<&String> {
-        (self.runs.is_none() && self.last.is_none()).then_some(&self.run)
+        let is_chosen = self.runs.is_some() || self.last.is_some() || self.by.is_asked();
+        (!is_chosen).then_some(&self.run)
     }
 }
 
@@ -80,6 +81,29 @@ impl Patterns {
 
     pub(super) fn may_be_several(&self) -> bool {
         self.patterns.len() > 1 || self.patterns.iter().any(|(_, glob)| glob.is_some())
+    }
+
+    /// Returns the names that are meant of those there are, and the first pattern that fits none.
+    pub(super) fn fitting(&self, names: &[String]) -> (Vec<String>, Option<&str>) {
+        let mut metrics: Vec<String> = Vec::new();
+        let mut missing = None;
+        for (pattern, glob) in &self.patterns {
+            let is_meant = |name: &&String| match glob {
+                _ if names.contains(pattern) => *name == pattern,
+                Some(glob) => glob.matches(name),
+                None => false,
+            };
+            let meant: Vec<&String> = names.iter().filter(is_meant).collect();
+            if meant.is_empty() {
+                missing = missing.or(Some(pattern.as_str()));
+            }
+            for name in meant {
+                if !metrics.contains(name) {
+                    metrics.push(name.clone());
+                }
+            }
+        }
+        (metrics, missing)
     }
 
     /// Returns the metrics of a run that are meant, as asked and then by name, and calls `missing`

@@ -59,6 +59,11 @@ pub(super) fn draw(ctx: &Ctx, args: &SeriesArgs, runs: &[Run], table: &PointTabl
             points: points(series),
         });
     }
+    plot(ctx, args, curves)
+}
+
+/// Draws curves.
+pub(super) fn plot(ctx: &Ctx, args: &SeriesArgs, mut curves: Vec<Curve>) -> Outcome {
     if curves.len() > Plot::CURVES_MAX {
         let (most, all) = (Plot::CURVES_MAX, number::count(curves.len() as u64));
         ctx.messages().warning(format!(

@@ -3,6 +3,7 @@
 mod choose;
 mod draw;
 mod follow;
+mod groups;
 mod write;
 
 use tracker::Curve;
@@ -23,6 +24,7 @@ use super::arguments;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
+use super::groups::By;
 use super::print::Format;
 use super::print::number;
 use choose::Chosen;
@@ -32,6 +34,9 @@ use choose::Patterns;
 ///
 /// Points come in the order of their steps; points of one step by time, then as they were logged.
 /// With several metrics or runs each point says whose it is. A METRIC may have wildcards: `val/*`.
+///
+/// With --over or --group-by, of all runs or those of --runs, each step tells mean, deviation and
+/// range over the runs of a group that have it, and how many these are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 printed, 1 failed, 2 called wrongly
@@ -42,10 +47,12 @@ Examples:
   tracker series --runs 'lr < 0.1' val/loss --smooth 0.9 --plot --log-y
   tracker series @last loss --sample 1000 --format csv > loss.csv
   tracker series @last loss --x time --since 10m
-  tracker series @last loss --tail 3 --follow")]
+  tracker series @last loss --tail 3 --follow
+  tracker series val/loss --over seed --plot
+  tracker series --runs 'lr < 0.1' val/loss --group-by model --format csv")]
 pub(crate) struct SeriesArgs {
     /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this; none where `--runs`
-    /// or `--last` chooses the runs
+    /// or `--last` chooses the runs, or groups of runs are asked for
     run: String,
 
     /// Metrics, by name or with the wildcards `*` and `?`
@@ -106,6 +113,9 @@ pub(crate) struct SeriesArgs {
     smooth: Option<f64>,
 
     #[command(flatten)]
+    by: By,
+
+    #[command(flatten)]
     drawing: draw::PlotArgs,
 }
 
@@ -133,6 +143,9 @@ pub(crate) fn run(ctx: &Ctx, args: &SeriesArgs) -> Outcome {
     args.check(ctx)?;
     let patterns = Patterns::of(args)?;
     let reader = ctx.reader()?;
+    if let Some(by) = args.by.parsed(reader.now_us())? {
+        return groups::run(ctx, args, &patterns, &reader, by);
+    }
     let runs = choose::runs(ctx, &reader, args)?;
     if args.follow {
         return follow::run(ctx, args, &patterns, reader, &runs);
@@ -165,6 +178,25 @@ impl SeriesArgs {
         if self.follow && format == Some(Format::Json) {
             return Err(Failure::usage("--follow has no end for an array of JSON")
                 .hint("use `--format jsonl`"));
+        }
+        if self.by.is_asked() {
+            for (is_given, option) in [
+                (!self.with.is_empty(), "--with"),
+                (self.last.is_some(), "--last"),
+                (self.since.is_some(), "--since"),
+                (self.until.is_some(), "--until"),
+                (self.tail.is_some(), "--tail"),
+                (self.follow, "--follow"),
+                (self.x != "step", "--x"),
+                (self.sample.is_some(), "--sample"),
+                (self.smooth.is_some(), "--smooth"),
+            ] {
+                if is_given {
+                    return Err(Failure::usage(format!(
+                        "{option} is about single runs; leave it out, or --over and --group-by"
+                    )));
+                }
+            }
         }
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from > to

@@ -1,6 +1,7 @@
 //! Names, texts and columns of all runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
@@ -36,9 +37,12 @@ pub struct NameUse {
     pub runs: u32,
 }
 
-/// All texts by number.
+/// All texts by number. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Texts {
+pub struct Texts(Arc<JoinedTexts>);
+
+#[derive(Debug, Default)]
+struct JoinedTexts {
     text: String,
     ends: Vec<usize>,
 }
@@ -48,10 +52,10 @@ impl Texts {
     pub fn get(&self, name: NameNumber) -> Option<&str> {
         let at = name.0 as usize;
         let start = match at.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
+            Some(before) => *self.0.ends.get(before)?,
             None => 0,
         };
-        self.text.get(start..*self.ends.get(at)?)
+        self.0.text.get(start..*self.0.ends.get(at)?)
     }
 }
 
@@ -82,13 +86,16 @@ impl Snapshot {
         self.ask(|txn| read_text(&txn.open_table(tables::NAME_TEXTS)?, name))
     }
 
-    /// Returns all texts by number: for sorting or showing a column of them.
+    /// Returns all texts by number: for sorting or showing columns of them. They are read once.
     ///
     /// # Errors
     /// As [`Self::run_count`].
     pub fn texts(&self) -> Result<Texts> {
-        self.ask(|txn| {
-            let mut texts = Texts::default();
+        if let Some(texts) = self.texts.get() {
+            return Ok(texts.clone());
+        }
+        let read = self.ask(|txn| {
+            let mut texts = JoinedTexts::default();
             for entry in txn.open_table(tables::NAME_TEXTS)?.range(0..=u32::MAX)? {
                 let (number, text) = entry?;
                 if number.value() as usize != texts.ends.len() {
@@ -100,7 +107,8 @@ impl Snapshot {
                 texts.ends.push(texts.text.len());
             }
             Ok(texts)
-        })
+        })?;
+        Ok(self.texts.get_or_init(|| Texts(Arc::new(read))).clone())
     }
 
     /// Returns the names of all params, metrics or tags, in no particular order.

@@ -68,6 +68,7 @@ pub struct Snapshot {
     process: u32,
     open: Option<Open>,
     recent: OnceLock<BTreeMap<u32, Vec<(u64, Cell)>>>,
+    texts: OnceLock<Texts>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -110,6 +111,7 @@ impl Snapshot {
             process: std::process::id(),
             open: Some(Open { txn, db, quiet }),
             recent: OnceLock::new(),
+            texts: OnceLock::new(),
         }
     }
 
