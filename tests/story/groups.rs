@@ -157,6 +157,33 @@ cnn    6          6         0.835    0.0117615           0.835
         (&acc["n"], &acc["nan_count"], &acc["max"]),
         (&json!(6), &json!(1), &json!(0.77))
     );
+    // What has to be worked out groups and counts like what is held.
+    let args = ["query", "seed = 0", "--group-by", "lr * 10 >= 1, model"];
+    assert_ne!(
+        dir.call(&args).output().status.code(),
+        Some(0),
+        "a condition is no value"
+    );
+    let worked_out = [
+        "--group-by",
+        "lr * 10, model",
+        "--columns",
+        "at(loss, 0), val/acc - loss",
+    ];
+    let found = dir
+        .call(&["query", "seed = 0", "--format", "json"])
+        .args(&worked_out)
+        .ok();
+    let found: Vec<Value> = serde_json::from_str(&found).unwrap();
+    assert_eq!(
+        found[0]["group"],
+        json!({"params.lr * 10": 0.1, "params.model": "cnn"})
+    );
+    assert_eq!(
+        found[0]["values"]["at(metrics.loss, 0)"]["mean"],
+        json!(1.0)
+    );
+    assert_eq!(found.len(), 4);
     // Of one run there is no deviation; an absent key is a group of its own.
     let one = dir.json(&["query", "lr is null", "--group-by", "lr"]);
     assert_eq!(one[0]["group"], json!({"params.lr": null}));
@@ -180,7 +207,7 @@ hint: try params.seed
     dir.call(&["ls", "--over", "loss"]).fails(
         1,
         str![[r#"
-error: invalid param: metrics.loss is no param
+error: invalid param: loss is no param
 
 "#]],
     );
