@@ -56,6 +56,24 @@ fn a_metric_that_is_told_twice_is_one() {
 }
 
 #[test]
+fn a_record_within_the_text_of_another_is_read_only_behind_a_hole() {
+    let inner = segment_of([vec![200, 7]])[segment::HEADER_BYTES..].to_vec();
+    let mut outer = vec![200; 8];
+    outer.extend_from_slice(&inner);
+    let mut bytes = segment_of([outer.clone(), vec![200, 8]]);
+    let read = |bytes: &[u8]| rows::parse(bytes, &ID, Path::new("x")).unwrap();
+    let bodies = |rows: &Rows| {
+        let bodies = rows.unknown.iter().map(|(_, body)| body.clone());
+        bodies.collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(&read(&bytes)), [outer, vec![200, 8]]);
+    bytes[segment::HEADER_BYTES + frame::HEADER_BYTES] ^= 1;
+    let rows = read(&bytes);
+    assert_eq!(bodies(&rows), [vec![200, 7], vec![200, 8]]);
+    assert!(!rows.damage.is_empty());
+}
+
+#[test]
 fn of_very_many_damaged_records_the_first_are_told() {
     let bad = vec![vec![1, 1]; 5_000];
     let rows = rows::parse(&segment_of(bad), &ID, Path::new("x")).unwrap();
