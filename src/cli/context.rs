@@ -35,6 +35,8 @@ const THIS: &str = "@this";
 const FOLDER: &str = ".tracker";
 /// How long a reading command goes on folding once it has answered.
 const FOLD_BUDGET: Duration = Duration::from_millis(200);
+/// The same where there was no index to read: the next command would again take as long.
+const FIRST_FOLD_BUDGET: Duration = Duration::from_secs(30);
 
 /// Options of every command.
 #[derive(Clone, Debug, clap::Args)]
@@ -71,6 +73,8 @@ pub(crate) struct Ctx {
     pub(crate) out: Output,
     store: OnceCell<Store>,
     has_read: Cell<bool>,
+    /// Whether that was without an index.
+    lacked_index: Cell<bool>,
     /// Warnings about the store that were given: a snapshot and the fold after it find the same.
     warned: RefCell<Vec<String>>,
 }
@@ -83,6 +87,7 @@ impl Ctx {
             global,
             store: OnceCell::new(),
             has_read: Cell::new(false),
+            lacked_index: Cell::new(false),
             warned: RefCell::default(),
         }
     }
@@ -160,6 +165,7 @@ impl Ctx {
     pub(crate) fn reader(&self) -> Result<Reader, Failure> {
         let reader = self.store()?.reader()?;
         self.has_read.set(true);
+        self.lacked_index.set(!reader.has_index());
         self.pass_on_warnings(&reader);
         Ok(reader)
     }
@@ -261,7 +267,12 @@ impl Ctx {
         let (true, Some(store)) = (self.has_read.get(), self.store.get()) else {
             return;
         };
-        self.fold_for_a_while(store);
+        let budget = if self.lacked_index.get() {
+            FIRST_FOLD_BUDGET
+        } else {
+            FOLD_BUDGET
+        };
+        self.fold_for(store, budget);
     }
 
     /// Brings the index up to date with `runs` new runs, however long it takes.
@@ -272,7 +283,7 @@ impl Ctx {
         let bar = Bar::items(usize::try_from(runs).unwrap_or(0));
         let mut segments = 0;
         loop {
-            match self.fold_for_a_while(store) {
+            match self.fold_for(store, FOLD_BUDGET) {
                 Some(report) if !report.complete && report.segments > 0 => {
                     segments += report.segments;
                     bar.item(usize::try_from(segments).unwrap_or(0), "indexed");
@@ -282,8 +293,8 @@ impl Ctx {
         }
     }
 
-    fn fold_for_a_while(&self, store: &Store) -> Option<FoldReport> {
-        match store.fold(Some(FOLD_BUDGET)) {
+    fn fold_for(&self, store: &Store, budget: Duration) -> Option<FoldReport> {
+        match store.fold(Some(budget)) {
             Ok(report) => {
                 for damage in &report.damage {
                     self.warn_of_unfolded(&damage.path, &Error::from(damage.clone()));

@@ -140,6 +140,12 @@ impl Reader {
         self.now_us
     }
 
+    /// Whether the index answers; without it all is read from the journal, which takes longer the
+    /// more runs there are.
+    pub fn has_index(&self) -> bool {
+        self.snapshot().is_some()
+    }
+
     /// Returns what the user should know: damage met so far, an index that did not answer.
     pub fn warnings(&self) -> Vec<String> {
         let reader = self.without_index.get().map_or(self, |reader| &**reader);
