@@ -61,9 +61,8 @@ enum Meaning {
 pub(super) struct Lookup<'a> {
     reader: &'a Reader,
     snapshot: &'a Snapshot,
-    leaves: Vec<(Leaf, Source)>,
-    /// For each group of leaves, where its members stand among all.
-    groups: Vec<Vec<usize>>,
+    leaves: Vec<Leaf>,
+    sources: Vec<Source>,
     /// All texts of the index; loaded when the first cell that holds one is met.
     texts: OnceCell<Texts>,
     recent: RefCell<Recent>,
@@ -82,36 +81,41 @@ struct Recent {
 
 impl<'a> Lookup<'a> {
     /// Loads the columns that groups of leaves need, each once.
+    ///
+    /// - `groups`: a leaf at most once in each
+    /// - returns: with it, for each group, the numbers of its members here; the first group's stay
     pub(super) fn load<'l>(
         reader: &'a Reader,
         snapshot: &'a Snapshot,
         groups: impl Iterator<Item = &'l [Leaf]>,
-    ) -> Result<Self> {
-        let mut leaves = Vec::new();
-        let mut numbers: HashMap<Leaf, usize> = HashMap::new();
-        let mut places = Vec::new();
+    ) -> Result<(Self, Vec<Vec<usize>>)> {
+        let (mut leaves, mut sources) = (Vec::new(), Vec::new());
+        let mut known: HashMap<Leaf, usize> = HashMap::new();
+        let mut numbers = Vec::new();
         for group in groups {
             let mut of_group = Vec::with_capacity(group.len());
             for leaf in group {
-                let known = numbers.get(leaf).copied();
-                if known.is_none() {
-                    numbers.insert(leaf.clone(), leaves.len());
-                    leaves.push((leaf.clone(), source(snapshot, leaf)?));
+                let number = known.get(leaf).copied().unwrap_or(leaves.len());
+                if number == leaves.len() {
+                    known.insert(leaf.clone(), number);
+                    sources.push(source(snapshot, leaf)?);
+                    leaves.push(leaf.clone());
                 }
-                of_group.push(known.unwrap_or(leaves.len() - 1));
+                of_group.push(number);
             }
-            places.push(of_group);
+            numbers.push(of_group);
         }
-        Ok(Self {
+        let lookup = Self {
             reader,
             snapshot,
             leaves,
-            groups: places,
+            sources,
             texts: OnceCell::new(),
             recent: RefCell::default(),
             failure: RefCell::new(None),
             has_failed: Remembered::new(false),
-        })
+        };
+        Ok((lookup, numbers))
     }
 
     /// Whether something went wrong while values were looked up.
@@ -129,18 +133,9 @@ impl<'a> Lookup<'a> {
         self.failure.borrow_mut().get_or_insert(error);
     }
 
-    /// Returns what a run has in a leaf of a group.
-    pub(super) fn value(
-        &self,
-        group: usize,
-        leaf: usize,
-        number: RunNumber,
-        id: RunId,
-    ) -> Value<'_> {
-        let place = self.groups.get(group).and_then(|group| group.get(leaf));
-        let Some((place, (_, source))) =
-            place.and_then(|place| Some((*place, self.leaves.get(*place)?)))
-        else {
+    /// Returns what a run has in a leaf, by the number that it was given here.
+    pub(super) fn value(&self, place: usize, number: RunNumber, id: RunId) -> Value<'_> {
+        let Some(source) = self.sources.get(place) else {
             return Value::Absent;
         };
         let at = number.0 as usize;
@@ -220,7 +215,7 @@ impl<'a> Lookup<'a> {
         id: RunId,
     ) -> Result<Value<'static>> {
         let now_us = self.reader.now_us();
-        let Some((leaf, source)) = self.leaves.get(place) else {
+        let Some((leaf, source)) = self.leaves.get(place).zip(self.sources.get(place)) else {
             return Ok(Value::Absent);
         };
         let field = match (leaf, source) {

@@ -188,14 +188,14 @@ impl<'a> Chosen<'a> {
         let reader = self.selection.reader;
         let leaves = calculation.leaves();
         let lookup = match reader.snapshot() {
-            Some(snapshot) => Some(Lookup::load(reader, snapshot, std::iter::once(leaves))?),
+            Some(snapshot) => Some(Lookup::load(reader, snapshot, std::iter::once(leaves))?.0),
             None => None,
         };
         let failure = RefCell::new(None);
         for (place, choice) in self.choices.iter().enumerate() {
             let value = match (choice, &lookup) {
                 (Choice::Folded(number, id), Some(lookup)) => {
-                    calculation.value(&mut |leaf| lookup.value(0, leaf, *number, *id))
+                    calculation.value(&mut |leaf| lookup.value(leaf, *number, *id))
                 }
                 (Choice::Folded(..), None) => Value::Absent,
                 (Choice::Unfolded(at), _) => match self.selection.unfolded.get(*at) {
@@ -389,22 +389,26 @@ impl<'a> Selection<'a> {
             }
             None => None,
         };
-        let first_key = usize::from(self.predicate.is_some());
+        let (lookup, numbers) = lookup.unzip();
+        let of_keys = numbers.into_iter().flatten();
+        let of_keys = of_keys.skip(usize::from(self.predicate.is_some()));
+        let keys: Vec<(&SortKey, Vec<usize>)> = self.sort.iter().zip(of_keys).collect();
         let mut matches: Vec<(Choice, RunId, Vec<Value<'_>>)> = Vec::new();
         for (number, id) in (0..).map(RunNumber).zip(&self.ids) {
             let Some(lookup) = &lookup else { break };
             if self.reader.unfolded().contains(*id) {
                 continue;
             }
-            let of_run = |group, leaf| lookup.value(group, leaf, number, *id);
-            let passes = self
-                .predicate
-                .as_ref()
-                .is_none_or(|predicate| predicate.matches(&mut |leaf| of_run(0, leaf)));
+            let passes = self.predicate.as_ref().is_none_or(|predicate| {
+                predicate.matches(&mut |leaf| lookup.value(leaf, number, *id))
+            });
             if passes {
-                let keys = (first_key..).zip(&self.sort);
-                let values =
-                    keys.map(|(group, key)| key.value.value(&mut |leaf| of_run(group, leaf)));
+                let values = keys.iter().map(|(key, numbers)| {
+                    key.value.value(&mut |leaf| match numbers.get(leaf) {
+                        Some(place) => lookup.value(*place, number, *id),
+                        None => Value::Absent,
+                    })
+                });
                 matches.push((Choice::Folded(number, *id), *id, values.collect()));
             }
             if lookup.has_failed() {

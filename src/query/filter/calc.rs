@@ -51,7 +51,15 @@ impl Calc {
     /// Returns the value for a run.
     ///
     /// - `ask`: what the run has in a leaf, by its number
+    #[inline]
     pub(super) fn value<'a>(&self, ask: &mut dyn FnMut(usize) -> Value<'a>) -> Value<'a> {
+        match self {
+            Self::Leaf(number) => ask(*number), // nearly all, and asked for each run
+            Self::Fixed(_) | Self::Negate(_) | Self::Chain(..) => self.work_out(ask),
+        }
+    }
+
+    fn work_out<'a>(&self, ask: &mut dyn FnMut(usize) -> Value<'a>) -> Value<'a> {
         match self {
             Self::Leaf(number) => ask(*number),
             Self::Fixed(value) => value.clone(),

@@ -159,13 +159,13 @@ impl Check {
         ask: &mut dyn FnMut(usize) -> Value<'a>,
     ) -> bool {
         let found = match self {
-            Self::Equal(other) => other.compare(value, ask, &Ordering::is_eq),
-            Self::Order(order, other) => other.compare(value, ask, &|found| order.has(found)),
+            Self::Equal(other) => other.compare(value, ask, Ordering::is_eq),
+            Self::Order(order, other) => other.compare(value, ask, |found| order.has(found)),
             Self::In(members) => Some(any(value, &mut |value| members.contains(value))),
             Self::InAny(items) => {
                 let mut found = Some(false);
                 for item in items {
-                    match item.compare(value, ask, &Ordering::is_eq) {
+                    match item.compare(value, ask, Ordering::is_eq) {
                         Some(true) => return !negated,
                         Some(false) => {}
                         None => found = None, // so that `not in` is false, as `!=` is
@@ -229,11 +229,14 @@ impl Against {
         &self,
         value: &Value<'a>,
         ask: &mut dyn FnMut(usize) -> Value<'a>,
-        wanted: &dyn Fn(Ordering) -> bool,
+        wanted: impl Fn(Ordering) -> bool,
     ) -> Option<bool> {
+        if let (Self::Fixed(operand), false) = (self, matches!(value, Value::Texts(_))) {
+            return Some(operand.compare(value).is_some_and(wanted)); // nearly all
+        }
         let other = self.ready(ask)?;
         Some(any(value, &mut |value| {
-            other.compare(value).is_some_and(wanted)
+            other.compare(value).is_some_and(&wanted)
         }))
     }
 
