@@ -1,9 +1,22 @@
 //! Arguments that several commands share, as typed and as meant.
 
+use std::path::PathBuf;
+
 use tracker::capture::mask_value;
 use tracker::model::ParamValue;
 
 use super::print::Messages;
+
+/// Where an answer goes.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct OutputFile {
+    /// Write to a file; without `--format` its ending tells the form
+    ///
+    /// Endings are .csv, .json, .jsonl, .ndjson, .md, .parquet, .arrow, .feather and .txt. A file
+    /// that is there is replaced when all is written. `-` is standard output.
+    #[arg(id = "output", long, short, value_name = "FILE|-")]
+    pub(crate) file: Option<PathBuf>,
+}
 
 /// A param as typed: `lr=0.1`.
 #[derive(Clone, Debug)]

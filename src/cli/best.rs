@@ -6,6 +6,7 @@ use tracker::Error;
 use tracker::Query;
 use tracker::Reader;
 
+use super::arguments::OutputFile;
 use super::context::Ctx;
 use super::direction::Better;
 use super::fail::Failure;
@@ -57,6 +58,9 @@ pub(crate) struct BestArgs {
 
     #[command(flatten)]
     grouping: Grouping,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 /// Which value of a series stands for the run.

@@ -29,6 +29,8 @@ use super::print::Output;
 pub(crate) const STORE_VARIABLE: &str = "TRACKER_STORE";
 /// The run that child processes and scripts log to.
 pub(crate) const RUN_VARIABLE: &str = "TRACKER_RUN_ID";
+/// Stands for standard output, where a file may be named.
+pub(crate) const STANDARD_OUTPUT: &str = "-";
 /// Stands for the run in [`RUN_VARIABLE`], where a run is to be named.
 const THIS: &str = "@this";
 /// Name of a store's folder where none is named.
@@ -80,23 +82,32 @@ pub(crate) struct Ctx {
 }
 
 impl Ctx {
-    pub(crate) fn new(global: Global) -> Self {
-        let format = global.format.unwrap_or(Format::Table);
-        Self {
-            out: Output::new(format, global.color),
-            global,
+    /// Answers to standard output, or to a file in the format that its name ends with.
+    ///
+    /// # Errors
+    /// [`Failure`] if the file cannot be written, or the format not go there.
+    pub(crate) fn new(global: Global, output: Option<&Path>) -> Result<Self, Failure> {
+        let file = output.filter(|path| path.as_os_str() != STANDARD_OUTPUT);
+        let format = match (global.format, file) {
+            (None, Some(file)) => Some(Format::of_file(file)?),
+            (format, _) => format,
+        };
+        Ok(Self {
+            out: Output::new(format.unwrap_or(Format::Table), global.color, file)?,
+            global: Global { format, ..global },
             store: OnceCell::new(),
             has_read: Cell::new(false),
             lacked_index: Cell::new(false),
             warned: RefCell::default(),
-        }
+        })
     }
 
     pub(crate) fn messages(&self) -> Messages {
         self.out.messages()
     }
 
-    /// Returns the format that was asked for; none where the command may choose.
+    /// Returns the format that was asked for, also by the name of a file; none where the command
+    /// may choose.
     pub(crate) fn format_asked(&self) -> Option<Format> {
         self.global.format
     }

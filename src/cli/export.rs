@@ -1,8 +1,5 @@
 //! `tracker export`: runs for other programs, and for other stores.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -22,9 +19,9 @@ use tracker::export;
 /// Export runs with all their points
 ///
 /// JSON and JSON lines have every run in full with its points, and `tracker import` reads them
-/// back as the same runs. CSV has a row a run: params, the last values of metrics, tags; points as
-/// CSV come from `tracker series`. The format is `--format`, else follows from the file's name,
-/// else is JSON.
+/// back as the same runs. CSV, Parquet and Arrow have a row a run: params, the last values of
+/// metrics, tags; points in these forms come from `tracker series`. The form is `--format`, else
+/// follows from the file's name; without a file it is JSON.
 ///
 /// Into a folder goes a file ID.json for each run, with its artifacts beside it.
 #[derive(Debug, clap::Args)]
@@ -44,9 +41,21 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FILTER", conflicts_with = "runs")]
     filter: Option<String>,
 
-    /// File to write, or folder (one that is there or ends in `/`); without it standard output
-    #[arg(long, short, value_name = "PATH")]
+    /// File to write, or folder (one that is there or ends in `/`); without it, or for `-`,
+    /// standard output
+    #[arg(long, short, value_name = "PATH|-")]
     output: Option<PathBuf>,
+}
+
+impl ExportArgs {
+    /// Returns the file to write.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| !is_folder(path))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| is_folder(path))
+    }
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
@@ -69,23 +78,12 @@ pub(crate) fn run(ctx: &Ctx, args: &ExportArgs) -> Outcome {
     for name in &args.runs {
         runs.push(ctx.find_run(&reader, name)?);
     }
-    match &args.output {
-        None => ctx
-            .out
-            .write_through(|out| write(&reader, &runs, format, out))?,
-        Some(folder) if is_folder(folder) => {
-            let done = to_folder(ctx, &reader, &runs, folder)?;
-            ctx.pass_on_warnings(&reader);
-            return Ok(done);
-        }
-        Some(path) => {
-            let file = File::create(path).map_err(|e| Failure::file("create", path, &e))?;
-            let mut out = BufWriter::new(file);
-            write(&reader, &runs, format, &mut out)?;
-            out.flush()
-                .map_err(|error| Failure::file("write", path, &error))?;
-        }
+    if let Some(folder) = args.folder() {
+        let done = to_folder(ctx, &reader, &runs, folder)?;
+        ctx.pass_on_warnings(&reader);
+        return Ok(done);
     }
+    write(ctx, &reader, &runs, format)?;
     ctx.pass_on_warnings(&reader);
     Ok(0)
 }
@@ -95,38 +93,24 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn format(ctx: &Ctx, args: &ExportArgs) -> Result<Format, Failure> {
-    let output = args.output.as_deref();
-    let ending = output.and_then(|path| path.extension()?.to_str());
-    match (ctx.format_asked(), ending) {
-        (Some(Format::Table | Format::Md), _) => Err(Failure::usage(
-            "export writes json, jsonl or csv; tables are for `tracker query`",
+    match ctx.format_asked() {
+        Some(Format::Table | Format::Md) => Err(Failure::usage(
+            "export writes json, jsonl, csv, parquet or arrow; tables are for `tracker query`",
         )),
-        (Some(Format::Csv | Format::Jsonl), _) if output.is_some_and(is_folder) => Err(
-            Failure::usage("into a folder go JSON files; leave out --format"),
-        ),
-        (Some(format), _) => Ok(format),
-        (None, Some("csv")) => Ok(Format::Csv),
-        (None, Some("jsonl" | "ndjson")) => Ok(Format::Jsonl),
-        (None, _) => Ok(Format::Json),
+        None | Some(Format::Json) => Ok(Format::Json),
+        Some(_) if args.folder().is_some() => Err(Failure::usage(
+            "into a folder go JSON files; leave out --format",
+        )),
+        Some(format) => Ok(format),
     }
 }
 
-fn write(
-    reader: &Reader,
-    runs: &[RunId],
-    format: Format,
-    mut out: &mut dyn Write,
-) -> tracker::Result<()> {
-    if format == Format::Csv {
+fn write(ctx: &Ctx, reader: &Reader, runs: &[RunId], format: Format) -> Result<(), Failure> {
+    if !matches!(format, Format::Json | Format::Jsonl) {
         let runs: Result<Vec<_>, _> = runs.iter().map(|run| reader.run(*run)).collect();
-        return export::runs_to_csv(&runs?, reader.now_us(), out);
+        return ctx.out.frame(export::runs_frame(&runs?, reader.now_us()));
     }
     let array = format == Format::Json;
-    let failed = |source| tracker::Error::Io {
-        op: "write",
-        path: PathBuf::from("output"),
-        source,
-    };
     for (at, run) in runs.iter().enumerate() {
         let before = match (array, at) {
             (true, 0) => "[",
@@ -134,8 +118,10 @@ fn write(
             (false, 0) => "",
             (false, _) => "\n",
         };
-        out.write_all(before.as_bytes()).map_err(failed)?;
-        export::write_record(reader, *run, &mut out)?; // a series at a time is in memory
+        ctx.out.write(|out| out.write_all(before.as_bytes()))?;
+        // A series at a time is in memory.
+        ctx.out
+            .write_through(|mut out| export::write_record(reader, *run, &mut out))?;
     }
     let after = match (array, runs) {
         (true, []) => "[]\n",
@@ -143,7 +129,7 @@ fn write(
         (false, []) => "",
         (false, _) => "\n",
     };
-    out.write_all(after.as_bytes()).map_err(failed)
+    ctx.out.write(|out| out.write_all(after.as_bytes()))
 }
 
 fn to_folder(ctx: &Ctx, reader: &Reader, runs: &[RunId], folder: &Path) -> Outcome {

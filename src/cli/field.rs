@@ -11,7 +11,8 @@ use super::print::Cell;
 use super::print::Column;
 use super::print::Look;
 use super::print::number;
-use tracker::model::time_to_text;
+use tracker::export::Kind;
+use tracker::export::Origin;
 use tracker::query::filter::Attribute;
 use tracker::query::filter::Field;
 use tracker::query::filter::Stat;
@@ -78,7 +79,10 @@ impl RunColumn {
     /// Returns the column's head, and how it gives way on a narrow screen.
     pub(crate) fn head(&self) -> Column {
         let title = self.title();
-        let column = Column::new(&self.key(), &title);
+        let mut column = Column::new(&self.key(), &title);
+        if let Self::Field(field) = self {
+            column = column.of(origin(field));
+        }
         match self {
             Self::Field(Field::Attribute(Attribute::Id | Attribute::Status)) => column,
             Self::Field(Field::Attribute(Attribute::Name)) => column.elastic(12),
@@ -112,6 +116,19 @@ impl RunColumn {
                 .or_else(|| tag_cell(run, name)),
         }
     }
+}
+
+/// What a field is to programs.
+pub(crate) fn origin(field: &Field) -> Origin {
+    let (kind, name, stat) = match field {
+        Field::Attribute(Attribute::Duration) => (Kind::Attribute, "duration_s".to_owned(), None),
+        Field::Attribute(attribute) => (Kind::Attribute, attribute.to_string(), None),
+        Field::Variable(name) => (Kind::Attribute, format!("env.{name}"), None),
+        Field::Param(name) => (Kind::Param, name.clone(), None),
+        Field::Metric(name, stat) => (Kind::Metric, name.clone(), Some(stat.name().to_owned())),
+        Field::Tag(name) => (Kind::Tag, name.clone(), None),
+    };
+    Origin { kind, name, stat }
 }
 
 /// Writes a text for a filter.
@@ -175,11 +192,8 @@ pub(crate) fn value_cell(value: &Value<'_>, now_us: i64) -> Option<Cell> {
         Value::Number(value) => Cell::float(*value),
         Value::Int(value) => Cell::int(*value),
         Value::Text(text) => Cell::text(text),
-        Value::Time(us) => Cell::new(&number::age(*us, now_us), time_to_text(*us)),
-        Value::Duration(seconds) => Cell::new(
-            &number::duration(*seconds),
-            ParamValue::Float(*seconds).to_json(), // non-finite numbers as the three strings
-        ),
+        Value::Time(us) => Cell::time(&number::age(*us, now_us), *us),
+        Value::Duration(seconds) => Cell::seconds(&number::duration(*seconds), *seconds),
         Value::Id(id) => Cell::new(&id.short(), id.to_string()),
         Value::Texts(texts) if texts.is_empty() => return None,
         Value::Texts(texts) => Cell::new(&texts.join(", "), texts.as_slice()),

@@ -4,6 +4,8 @@ use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
 use tracker::Reader;
+use tracker::export::Datum;
+use tracker::export::Origin;
 use tracker::model::ParamValue;
 use tracker::model::time_to_text;
 use tracker::query::Aggregate;
@@ -18,6 +20,7 @@ use tracker::query::filter::Value;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::field::RunColumn;
+use super::field::origin;
 use super::print::Cell;
 use super::print::Column;
 use super::print::Format;
@@ -186,7 +189,7 @@ impl Grouping {
         tell_left_out(ctx, &groups);
         match ctx.out.format() {
             Format::Table | Format::Md => self.print_for_people(ctx, asked, &groups),
-            Format::Csv => ctx.out.table(&full_table(&groups)),
+            Format::Csv | Format::Parquet | Format::Arrow => ctx.out.table(&full_table(&groups)),
             Format::Json | Format::Jsonl => ctx.out.json(to_json(&groups)),
         }
     }
@@ -377,8 +380,27 @@ fn spread(of: &Aggregate, runs: u64) -> Cell {
 pub(crate) fn key_cell(value: &Value<'_>) -> Cell {
     match value {
         Value::Absent => Cell::missing(),
+        Value::Number(number) => {
+            Cell::typed(&key_text(value), key_json(value), Datum::Float(*number))
+        }
+        Value::Time(time_us) => Cell::time(&key_text(value), *time_us),
+        Value::Duration(seconds) => Cell::seconds(&key_text(value), *seconds),
         value => Cell::new(&key_text(value), key_json(value)),
     }
+}
+
+/// A key as it stands in a frame.
+pub(crate) fn key_datum<'a>(value: &'a Value<'_>) -> Option<Datum<'a>> {
+    Some(match value {
+        Value::Absent => return None,
+        Value::Bool(value) => Datum::Bool(*value),
+        Value::Number(value) | Value::Duration(value) => Datum::Float(*value),
+        Value::Int(value) => Datum::Int(*value),
+        Value::Text(text) => Datum::text(text),
+        Value::Time(time_us) => Datum::Time(*time_us),
+        Value::Id(id) => Datum::Text(id.to_string().into()),
+        Value::Texts(texts) => Datum::Text(texts.join(", ").into()),
+    })
 }
 
 pub(crate) fn key_text(value: &Value<'_>) -> String {
@@ -409,12 +431,11 @@ pub(crate) fn key_json(value: &Value<'_>) -> Json {
 }
 
 /// The statistics by their names for programs.
-fn statistics(of: &Aggregate) -> [(&'static str, Json); 8] {
-    let number =
-        |number: Option<f64>| number.map_or(Json::Null, |n| ParamValue::Float(n).to_json());
+fn statistics(of: &Aggregate) -> [(&'static str, Cell); 8] {
+    let number = |number: Option<f64>| number.map_or_else(Cell::missing, Cell::float);
     [
-        ("n", Json::from(of.n)),
-        ("nan_count", Json::from(of.nan_count)),
+        ("n", Cell::count(of.n)),
+        ("nan_count", Cell::count(of.nan_count)),
         ("mean", number(of.mean)),
         ("std", number(of.std)),
         ("sem", number(of.sem)),
@@ -424,18 +445,29 @@ fn statistics(of: &Aggregate) -> [(&'static str, Json); 8] {
     ]
 }
 
+/// The head of a statistic of a value: `metrics.loss.mean`, which is the `mean(last)` of `loss`.
+fn statistic_head(value: &Calculation, stat: &str) -> Column {
+    let column = Column::new(&format!("{}.{stat}", key_of(value)), "");
+    let Some(field) = value.as_field() else {
+        return column;
+    };
+    let origin = origin(field);
+    column.of(Origin {
+        stat: Some(match &origin.stat {
+            Some(of) => format!("{stat}({of})"),
+            None => stat.to_owned(),
+        }),
+        ..origin
+    })
+}
+
 /// A row a group, with every statistic and the ids of the runs, blanks between them.
 fn full_table(groups: &Groups) -> Table {
-    let names = key_of;
-    let mut heads: Vec<Column> = groups
-        .keys
-        .iter()
-        .map(|field| Column::new(&names(field), ""))
-        .collect();
+    let mut heads: Vec<Column> = groups.keys.iter().map(head_of).collect();
     heads.push(Column::new("n", ""));
-    for field in &groups.values {
+    for value in &groups.values {
         let stats = statistics(&Aggregate::default());
-        heads.extend(stats.map(|(stat, _)| Column::new(&format!("{}.{stat}", names(field)), "")));
+        heads.extend(stats.map(|(stat, _)| statistic_head(value, stat)));
     }
     heads.push(Column::new("runs", ""));
     let mut table = Table::new(heads);
@@ -443,7 +475,7 @@ fn full_table(groups: &Groups) -> Table {
         let mut row: Vec<Cell> = group.key.iter().map(key_cell).collect();
         row.push(Cell::count(group.runs.len() as u64));
         for value in &group.values {
-            row.extend(statistics(value).map(|(_, number)| Cell::new("", number)));
+            row.extend(statistics(value).map(|(_, number)| number));
         }
         let runs: Vec<String> = group.runs.iter().map(ToString::to_string).collect();
         row.push(Cell::new("", runs.join(" ")));
@@ -463,7 +495,8 @@ fn to_json(groups: &Groups) -> impl Iterator<Item = Json> {
             .zip(group.key.iter().map(key_json))
             .collect();
         let of = |value: &Aggregate| {
-            let pairs = statistics(value).map(|(stat, number)| (stat.to_owned(), number));
+            let pairs = statistics(value);
+            let pairs = pairs.map(|(stat, number)| (stat.to_owned(), number.value().clone()));
             Json::Object(pairs.into_iter().collect())
         };
         let values: Map<String, Json> = values

@@ -5,6 +5,7 @@ use tracker::lint::Finding;
 use tracker::lint::lint;
 use tracker::model::RunId;
 
+use super::arguments::OutputFile;
 use super::context::Ctx;
 use super::fail::FAILED;
 use super::fail::Failure;
@@ -40,6 +41,9 @@ pub(crate) struct LintArgs {
     /// Only runs of this experiment
     #[arg(long, short, value_name = "NAME")]
     experiment: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &LintArgs) -> Outcome {
@@ -72,7 +76,9 @@ pub(crate) fn run(ctx: &Ctx, args: &LintArgs) -> Outcome {
             json!({"rule": rule, "what": what, "runs": runs, "examples": examples,
                 "advice": advice})
         }))?,
-        Format::Csv | Format::Md => ctx.out.table(&table(&findings))?,
+        Format::Csv | Format::Md | Format::Parquet | Format::Arrow => {
+            ctx.out.table(&table(&findings))?;
+        }
     }
     if findings.is_empty() && ctx.out.format() == Format::Table {
         ctx.messages().note("nothing found");

@@ -15,7 +15,7 @@ use super::print::Column;
 use super::print::Format;
 use super::print::Table;
 use tracker::export::run_to_json;
-use tracker::export::runs_to_csv;
+use tracker::export::runs_frame;
 use tracker::query::filter::Attribute;
 use tracker::query::filter::Calculation;
 use tracker::query::filter::Expression;
@@ -198,9 +198,8 @@ pub(crate) fn print(
     let columns = match (ctx.out.format(), columns) {
         (_, Some(columns)) => columns.to_vec(),
         (Format::Json | Format::Jsonl, None) => Vec::new(),
-        (Format::Csv, None) => {
-            let now_us = reader.now_us();
-            return ctx.out.write_through(|out| runs_to_csv(runs, now_us, out));
+        (Format::Csv | Format::Parquet | Format::Arrow, None) => {
+            return ctx.out.frame(runs_frame(runs, reader.now_us()));
         }
         (Format::Table | Format::Md, None) => usual_columns(runs),
     };

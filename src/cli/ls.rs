@@ -3,6 +3,7 @@
 use tracker::Query;
 use tracker::model::Status;
 
+use super::arguments::OutputFile;
 use super::context::Ctx;
 use super::fail::Outcome;
 use super::field::quoted_text;
@@ -47,6 +48,9 @@ pub(crate) struct LsArgs {
 
     #[command(flatten)]
     grouping: Grouping,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 /// Most runs that people are shown who did not say how many.

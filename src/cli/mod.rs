@@ -40,6 +40,7 @@ mod start;
 mod stat;
 mod tag;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -103,7 +104,7 @@ enum Command {
     Ls(ls::LsArgs),
     Show(show::ShowArgs),
     Query(query::QueryArgs),
-    Series(series::SeriesArgs),
+    Series(Box<series::SeriesArgs>),
     Compare(compare::CompareArgs),
     Best(best::BestArgs),
     Artifact(artifact::ArtifactArgs),
@@ -116,6 +117,23 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+impl Command {
+    /// Returns the file that the answer goes to.
+    fn output(&self) -> Option<&Path> {
+        match self {
+            Self::Ls(args) => args.output.file.as_deref(),
+            Self::Show(args) => args.output.file.as_deref(),
+            Self::Query(args) => args.output.file.as_deref(),
+            Self::Series(args) => args.output.file.as_deref(),
+            Self::Compare(args) => args.output.file.as_deref(),
+            Self::Best(args) => args.output.file.as_deref(),
+            Self::Lint(args) => args.output.file.as_deref(),
+            Self::Export(args) => args.file(),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the command that this process was called with.
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -126,9 +144,12 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let messages = cli.global.messages();
-    let ctx = Ctx::new(cli.global);
+    let ctx = match Ctx::new(cli.global, cli.command.output()) {
+        Ok(ctx) => ctx,
+        Err(failure) => return ExitCode::from(failure.report(messages)),
+    };
     let outcome = dispatch(&ctx, cli.command).and_then(|code| {
-        ctx.out.flush()?;
+        ctx.out.finish()?;
         ctx.fold_after_reading();
         Ok(code)
     });

@@ -3,6 +3,7 @@
 use tracker::Query;
 use tracker::model::Run;
 
+use super::arguments::OutputFile;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
@@ -50,6 +51,9 @@ pub(crate) struct QueryArgs {
 
     #[command(flatten)]
     grouping: Grouping,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 const EXAMPLES: &str = "\

@@ -25,9 +25,10 @@ pub(super) fn run(ctx: &Ctx, to: &Path) -> Outcome {
     drop(bar);
     match ctx.out.format() {
         Format::Json | Format::Jsonl => ctx.out.json([json(&report, &from)].into_iter())?,
-        Format::Table | Format::Md | Format::Csv => {
+        Format::Table | Format::Md | Format::Csv | Format::Parquet | Format::Arrow => {
             let table = faults(&report.lost, &from);
-            if !(table.is_empty() && ctx.out.format() != Format::Csv) {
+            let people = matches!(ctx.out.format(), Format::Table | Format::Md);
+            if !(table.is_empty() && people) {
                 ctx.out.table(&table)?;
             }
         }

@@ -7,6 +7,7 @@ use tracker::model::Environment;
 use tracker::model::GitState;
 use tracker::model::Run;
 
+use super::arguments::OutputFile;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
@@ -19,9 +20,9 @@ use super::print::Table;
 use super::print::escape;
 use super::print::escape_lines;
 use super::print::number;
+use super::print::shell_words;
 use tracker::export::run_to_json;
-use tracker::export::runs_to_csv;
-use tracker::model::time_to_text;
+use tracker::export::runs_frame;
 
 /// Show all that is known of a run
 ///
@@ -36,6 +37,9 @@ Examples:
 pub(crate) struct ShowArgs {
     /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
     run: String,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
@@ -48,9 +52,9 @@ pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
             let run = run_to_json(&run, reader.now_us());
             ctx.out.json(std::iter::once(run))?;
         }
-        Format::Csv => {
-            let (run, now_us) = (std::slice::from_ref(&run), reader.now_us());
-            ctx.out.write_through(|out| runs_to_csv(run, now_us, out))?;
+        Format::Csv | Format::Parquet | Format::Arrow => {
+            let run = std::slice::from_ref(&run);
+            ctx.out.frame(runs_frame(run, reader.now_us()))?;
         }
     }
     for (name, refused) in &run.param_conflicts {
@@ -129,7 +133,7 @@ fn facts(run: &Run, now_us: i64) -> Vec<(&'static str, String)> {
     add("took", run.duration_s(now_us).map(number::duration));
     add("from", info.source.clone());
     let environment = &info.environment;
-    add("command", command_line(&environment.command));
+    add("command", shell_words(&environment.command));
     add("folder", environment.cwd.clone());
     add("code", environment.git.as_ref().map(code));
     add("machine", machine(environment));
@@ -139,22 +143,6 @@ fn facts(run: &Run, now_us: i64) -> Vec<(&'static str, String)> {
     let masked = environment.masked.join(", ");
     add("masked", (!masked.is_empty()).then_some(masked));
     facts
-}
-
-/// The command line as a shell would take it.
-fn command_line(command: &[String]) -> Option<String> {
-    let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%^".contains(c);
-    let quoted: Vec<String> = command
-        .iter()
-        .map(|argument| {
-            if argument.chars().all(plain) && !argument.is_empty() {
-                argument.clone()
-            } else {
-                format!("'{}'", argument.replace('\'', "'\\''"))
-            }
-        })
-        .collect();
-    (!quoted.is_empty()).then(|| quoted.join(" "))
 }
 
 fn code(git: &GitState) -> String {
@@ -283,26 +271,8 @@ pub(crate) fn artifacts(run: &Run) -> Table {
             Cell::bytes(artifact.bytes),
             Cell::new(hash.get(..8).unwrap_or_default(), hash.as_str()),
             Cell::maybe_text(artifact.media_type.as_deref()),
-            Cell::new(
-                &number::time(artifact.time_us),
-                time_to_text(artifact.time_us),
-            ),
+            Cell::time(&number::time(artifact.time_us), artifact.time_us),
         ]);
     }
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_line_can_be_pasted_into_a_shell() {
-        let command = ["python", "train.py", "--name", "it's a test", ""].map(str::to_owned);
-        assert_eq!(
-            command_line(&command).as_deref(),
-            Some("python train.py --name 'it'\\''s a test' ''")
-        );
-        assert_eq!(command_line(&[]), None);
-    }
 }

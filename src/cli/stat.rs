@@ -36,7 +36,9 @@ pub(crate) fn run(ctx: &Ctx, _args: &StatArgs) -> Outcome {
     let path = store.path().to_string_lossy();
     match ctx.out.format() {
         Format::Json | Format::Jsonl => ctx.out.json(std::iter::once(json(&stat, &path)))?,
-        Format::Csv | Format::Md => ctx.out.table(&table(&stat))?,
+        Format::Csv | Format::Md | Format::Parquet | Format::Arrow => {
+            ctx.out.table(&table(&stat))?;
+        }
         Format::Table => {
             facts(&stat, &path).iter().try_for_each(|(label, fact)| {
                 ctx.out.line(format!("{label:<7} {}", escape(fact)))

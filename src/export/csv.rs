@@ -1,20 +1,18 @@
-//! Points and runs as CSV.
+//! Points and frames as CSV.
 //!
-//! Points go one a row, with the columns of their table. Runs go one a row, with a column a param,
-//! metric and tag.
+//! Points go one a row, with the columns of their table.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::cannot_write;
+use super::frame::Datum;
+use super::frame::Frame;
+use super::frame::number;
 use super::points::PointColumns;
 use super::points::PointRow;
 use crate::error::Error;
 use crate::error::Result;
-use crate::model::ParamValue;
-use crate::model::Run;
 use crate::model::RunId;
-use crate::model::float_to_json;
 use crate::model::time_to_text;
 
 /// Writes points as CSV.
@@ -84,82 +82,22 @@ impl<W: Write> PointsCsv<W> {
     }
 }
 
-/// Writes runs as CSV, one a row: what it is, then `params.NAME`, `metrics.NAME` (the last value)
-/// and `tags.NAME` of all that any of the runs has. An empty field is nothing.
+/// Writes a frame as CSV, one row a line. An empty field is nothing.
 ///
 /// # Errors
 /// [`Error::Io`] if `out` fails.
-pub fn runs_to_csv(runs: &[Run], now_us: i64, out: impl Write) -> Result<()> {
-    let params: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
-    let metrics: BTreeSet<&String> = runs.iter().flat_map(|run| run.metrics.keys()).collect();
-    let tags: BTreeSet<&String> = runs.iter().flat_map(|run| run.tags.keys()).collect();
+pub fn write_csv(frame: Frame<'_>, out: impl Write) -> Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    for column in [
-        "id",
-        "name",
-        "experiment",
-        "author",
-        "status",
-        "start",
-        "end",
-        "duration_s",
-        "note",
-    ] {
-        csv.write_field(column).map_err(failed)?;
-    }
-    for (kind, names) in [("params", &params), ("metrics", &metrics), ("tags", &tags)] {
-        for name in names {
-            csv.write_field(format!("{kind}.{name}")).map_err(failed)?;
-        }
-    }
-    csv.write_record(None::<&[u8]>).map_err(failed)?;
-    for run in runs {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let time = |us: Option<i64>| us.map(time_to_text).unwrap_or_default();
-        for field in [
-            run.id.to_string(),
-            run.info.name.clone(),
-            text(&run.info.experiment),
-            text(&run.info.author),
-            run.status.to_string(),
-            time(run.info.start_us),
-            time(run.end_us),
-            run.duration_s(now_us).map(number).unwrap_or_default(),
-            text(&run.note),
-        ] {
-            csv.write_field(field).map_err(failed)?;
-        }
-        for name in &params {
-            let value = run.params.get(*name).map(param).unwrap_or_default();
-            csv.write_field(value).map_err(failed)?;
-        }
-        for name in &metrics {
-            let last = run.metrics.get(*name).and_then(|summary| summary.last);
-            let value = last.map(|last| number(last.value)).unwrap_or_default();
-            csv.write_field(value).map_err(failed)?;
-        }
-        for name in &tags {
-            csv.write_field(run.tags.get(*name).map_or("", String::as_str))
-                .map_err(failed)?;
+    let names = frame.columns.iter().map(|column| column.name.as_str());
+    csv.write_record(names).map_err(failed)?;
+    for row in frame.rows {
+        for value in &row {
+            let text = value.as_ref().map_or("".into(), Datum::to_text);
+            csv.write_field(text.as_bytes()).map_err(failed)?;
         }
         csv.write_record(None::<&[u8]>).map_err(failed)?;
     }
     csv.flush().map_err(cannot_write)
-}
-
-/// A number that reads back as the same bits; `NaN`, `Infinity`, `-Infinity` as in JSON.
-fn number(value: f64) -> String {
-    match float_to_json(value) {
-        serde_json::Value::String(word) => word,
-        number => number.to_string(),
-    }
-}
-
-fn param(value: &ParamValue) -> String {
-    match value {
-        ParamValue::Float(value) => number(*value),
-        _ => value.to_string(),
-    }
 }
 
 fn failed(why: csv::Error) -> Error {

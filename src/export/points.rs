@@ -17,6 +17,13 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::ser::SerializeStruct;
 
+use super::frame::Column;
+use super::frame::Datum;
+use super::frame::Frame;
+use super::frame::Kind;
+use super::frame::Origin;
+use super::frame::Row;
+use super::frame::Type;
 use crate::model::Point;
 use crate::model::RunId;
 use crate::model::time_to_text;
@@ -95,6 +102,60 @@ impl PointTable {
         self.series
             .iter()
             .flat_map(|series| series.rows(self.columns))
+    }
+}
+
+impl PointTable {
+    /// Returns it as a frame. The values say of which metric they are, if they all are of one.
+    pub fn frame(&self) -> Frame<'_> {
+        let mut metrics = self.series.iter().map(|series| series.metric.as_str());
+        let first = metrics.next();
+        let metric = first.filter(|first| metrics.all(|metric| metric == *first));
+        let origin = |kind, name: &str| Origin {
+            kind,
+            name: name.to_owned(),
+            stat: None,
+        };
+        let column = |name: &'static str| Column {
+            name: name.to_owned(),
+            of: match name {
+                "run" | "metric" => Type::Text,
+                "step" => Type::Int,
+                "time" => Type::Time,
+                _ => Type::Float,
+            },
+            origin: match name {
+                "run" => Some(origin(Kind::Attribute, "id")),
+                "value" | "smoothed" => metric.map(|metric| origin(Kind::Metric, metric)),
+                _ => None,
+            },
+        };
+        Frame {
+            columns: self.columns.names().into_iter().map(column).collect(),
+            rows: Box::new(self.rows().map(|row| row.data(self.columns))),
+            query: None,
+        }
+    }
+}
+
+impl<'a> PointRow<'a> {
+    /// Returns its values in a table with these columns.
+    fn data(self, columns: PointColumns) -> Row<'a> {
+        let mut row = Vec::with_capacity(7);
+        if columns.whose {
+            row.push(self.run.map(|run| Datum::Text(run.to_string().into())));
+            row.push(self.metric.map(Datum::text));
+        }
+        row.push(Some(Datum::Int(self.step)));
+        row.push(Some(Datum::Time(self.time_us)));
+        if columns.x {
+            row.push(self.x.map(Datum::Float));
+        }
+        row.push(Some(Datum::Float(self.value)));
+        if columns.smoothed {
+            row.push(self.smoothed.map(Datum::Float));
+        }
+        row
     }
 }
 

@@ -28,9 +28,9 @@ use crate::query::Curve;
 
 const START_US: i64 = 1_705_314_600_123_456;
 
-type Series = BTreeMap<String, Vec<Point>>;
+pub(super) type Series = BTreeMap<String, Vec<Point>>;
 
-fn run_with(params: BTreeMap<String, ParamValue>, series: &Series) -> Run {
+pub(super) fn run_with(params: BTreeMap<String, ParamValue>, series: &Series) -> Run {
     let metrics = series.iter().map(|(name, points)| {
         let mut summary = Summary::default();
         for (point, row) in points.iter().zip(0..) {
@@ -105,7 +105,7 @@ fn through_a_file(run: &Run, series: &Series) -> ImportedRun {
     import.runs.remove(0)
 }
 
-fn point(step: i64, time_us: i64, value: f64) -> Point {
+pub(super) fn point(step: i64, time_us: i64, value: f64) -> Point {
     Point {
         step,
         time_us,
@@ -295,7 +295,7 @@ fn csv_is_one_point_or_one_run_a_row() {
         )
     );
     let mut out = Vec::new();
-    runs_to_csv(&[run], 0, &mut out).unwrap();
+    write_csv(runs_frame(&[run], 0), &mut out).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
         format!(
@@ -304,4 +304,60 @@ fn csv_is_one_point_or_one_run_a_row() {
              2024-01-15T10:30:01.623456Z,1.5,\"two\nlines\",1e-7,NaN,v\n"
         )
     );
+}
+
+#[test]
+fn a_column_has_the_type_that_fits_all_its_values() {
+    let text = |text: &str| ParamValue::Text(text.to_owned());
+    let list =
+        |items: &[i64]| ParamValue::List(items.iter().map(|item| ParamValue::Int(*item)).collect());
+    let large = (1 << 53) + 1; // between two floats
+    for (values, want) in [
+        (
+            vec![ParamValue::Int(1), ParamValue::Int(i64::MIN)],
+            Type::Int,
+        ),
+        (
+            vec![ParamValue::Int(1), ParamValue::Float(0.5)],
+            Type::Float,
+        ),
+        (
+            vec![ParamValue::Float(f64::NAN), ParamValue::Int(i64::MIN)],
+            Type::Float,
+        ),
+        (vec![ParamValue::Int(large), ParamValue::Int(1)], Type::Int),
+        (
+            vec![ParamValue::Int(large), ParamValue::Float(0.5)],
+            Type::Mixed,
+        ),
+        (
+            vec![ParamValue::Int(i64::MAX), ParamValue::Float(0.5)],
+            Type::Mixed,
+        ),
+        (
+            vec![ParamValue::Bool(true), ParamValue::Bool(false)],
+            Type::Bool,
+        ),
+        (
+            vec![ParamValue::Bool(true), ParamValue::Int(1)],
+            Type::Mixed,
+        ),
+        (vec![text("a"), text("1")], Type::Text),
+        (vec![text("auto"), ParamValue::Float(0.1)], Type::Mixed),
+        (vec![list(&[1]), list(&[])], Type::List),
+        (vec![list(&[1]), text("[1]")], Type::Mixed),
+    ] {
+        for order in [values.clone(), values.iter().rev().cloned().collect()] {
+            let runs: Vec<Run> = order
+                .into_iter()
+                .map(|value| run_with(BTreeMap::from([("p".to_owned(), value)]), &Series::new()))
+                .collect();
+            let frame = runs_frame(&runs, 0);
+            let column = frame
+                .columns
+                .iter()
+                .find(|column| column.name == "params.p");
+            assert_eq!(column.unwrap().of, want, "{values:?}");
+        }
+    }
 }

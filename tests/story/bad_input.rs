@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 
@@ -12,6 +11,7 @@ use tracker::Store;
 
 use crate::harness::Call;
 use crate::harness::Dir;
+use crate::harness::Mount;
 use crate::harness::lines;
 use crate::harness::text;
 
@@ -670,26 +670,6 @@ fn nobody_reads_the_answer() {
             .unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{command:?}");
         assert_eq!(said, "", "{command:?}");
-    }
-}
-
-/// Mounts, which only root may; says so and does nothing where it is not allowed.
-struct Mount<'a>(&'a Path);
-
-impl<'a> Mount<'a> {
-    fn try_new(args: &[&str], at: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(args).arg(at).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(at));
-        }
-        eprintln!("skipped: mounting is not allowed here");
-        None
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }
 }
 

@@ -207,6 +207,26 @@ impl Call {
     }
 }
 
+/// Mounts, which only root may; says so and does nothing where it is not allowed.
+pub(crate) struct Mount<'a>(&'a Path);
+
+impl<'a> Mount<'a> {
+    pub(crate) fn try_new(args: &[&str], at: &'a Path) -> Option<Self> {
+        let mounted = Command::new("mount").args(args).arg(at).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(at));
+        }
+        eprintln!("skipped: mounting is not allowed here");
+        None
+    }
+}
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
 pub(crate) fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }

@@ -7,6 +7,7 @@
 mod agreed;
 mod bad_input;
 mod curves;
+mod forms;
 mod groups;
 mod harness;
 #[cfg(unix)]

@@ -98,7 +98,9 @@ pub(super) fn show(ctx: &Ctx, runs: &[Run], all: bool) -> Outcome {
     let sections = sections(a, b);
     match ctx.out.format() {
         Format::Table => unified(ctx, a, b, &sections, all)?,
-        Format::Csv | Format::Md => ctx.out.table(&table(&sections, all))?,
+        Format::Csv | Format::Md | Format::Parquet | Format::Arrow => {
+            ctx.out.table(&table(&sections, all))?;
+        }
         Format::Json | Format::Jsonl => ctx.out.line(to_json(a, b, &sections))?,
     }
     Ok(0)

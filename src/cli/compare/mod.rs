@@ -10,6 +10,7 @@ use std::path::Path;
 use tracker::Error;
 use tracker::model::Run;
 
+use super::arguments::OutputFile;
 use super::best::At;
 use super::context::Ctx;
 use super::direction::Directions;
@@ -21,7 +22,7 @@ use super::print::Look;
 use super::record;
 use table::Shown;
 use tracker::export::run_to_json;
-use tracker::export::runs_to_csv;
+use tracker::export::runs_frame;
 use tracker::settings::Direction;
 
 /// Endings of files that are records of runs rather than names of them.
@@ -79,6 +80,9 @@ pub(crate) struct CompareArgs {
     /// Show what is the same and metrics that only one run has, too
     #[arg(long)]
     all: bool,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &CompareArgs) -> Outcome {
@@ -101,6 +105,7 @@ pub(crate) fn runs(ctx: &Ctx, runs: &[String], metric: &str) -> Outcome {
         baseline: None,
         diff: false,
         all: false,
+        output: OutputFile::default(),
     };
     show(ctx, &args)
 }
@@ -134,9 +139,8 @@ fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
                 .json(runs.iter().map(|run| run_to_json(run, now_us)))?;
             return Ok(0);
         }
-        Format::Csv => {
-            ctx.out
-                .write_through(|out| runs_to_csv(&runs, now_us, out))?;
+        Format::Csv | Format::Parquet | Format::Arrow => {
+            ctx.out.frame(runs_frame(&runs, now_us))?;
             return Ok(0);
         }
         Format::Table | Format::Md => {}
@@ -202,6 +206,10 @@ fn find(ctx: &Ctx, names: &[String]) -> Result<(Vec<Run>, i64), Failure> {
     let mut reader = None;
     for name in names {
         if is_record(name) {
+            if ctx.out.replaces(Path::new(name)) {
+                let why = format!("--output would replace {name}, which is compared");
+                return Err(Failure::usage(why).hint("name another file"));
+            }
             runs.extend(record::read(ctx, Path::new(name))?);
             continue;
         }

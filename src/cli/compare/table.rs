@@ -287,6 +287,7 @@ pub(super) fn same_params(runs: &[Run]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::arguments::OutputFile;
     use std::collections::BTreeMap;
     use tracker::model::ParamValue;
     use tracker::model::RunId;
@@ -340,6 +341,7 @@ mod tests {
             baseline: None,
             diff: false,
             all: false,
+            output: OutputFile::default(),
         }
     }
 

@@ -39,6 +39,22 @@ pub(crate) fn escape_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// Returns a command line as a shell would take it; none if it is empty.
+pub(crate) fn shell_words(command: &[String]) -> Option<String> {
+    let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%^".contains(c);
+    let quoted: Vec<String> = command
+        .iter()
+        .map(|argument| {
+            if argument.chars().all(plain) && !argument.is_empty() {
+                argument.clone()
+            } else {
+                format!("'{}'", argument.replace('\'', "'\\''"))
+            }
+        })
+        .collect();
+    (!quoted.is_empty()).then(|| quoted.join(" "))
+}
+
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -57,5 +73,15 @@ mod tests {
         assert_eq!(escape("one\ntwo\tthree\r"), "one\\ntwo\\tthree\\r");
         assert_eq!(escape("\u{9b}2J \u{202e}gnp"), "\\u{9b}2J \\u{202e}gnp");
         assert_eq!(escape_lines("one\r\n\ttwo\x1b]0;"), "one\n    two\\x1b]0;");
+    }
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        let command = ["python", "train.py", "--name", "it's a test", ""].map(str::to_owned);
+        assert_eq!(
+            shell_words(&command).as_deref(),
+            Some("python train.py --name 'it'\\''s a test' ''")
+        );
+        assert_eq!(shell_words(&[]), None);
     }
 }

@@ -5,29 +5,38 @@
 
 mod axis;
 mod escape;
+mod format;
 pub(crate) mod number;
 mod plot;
 mod progress;
 mod table;
+mod target;
 mod title;
 
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io;
 use std::io::BufWriter;
+use std::io::IsTerminal;
 use std::io::StdoutLock;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anstream::AutoStream;
 use anstyle::AnsiColor;
 use anstyle::Style;
 use serde::Serialize;
+use tracker::Error;
+use tracker::export;
+use tracker::export::Frame;
 
 use super::fail::Failure;
 pub(crate) use axis::Axis;
 pub(crate) use escape::escape;
 pub(crate) use escape::escape_lines;
+pub(crate) use escape::shell_words;
+pub(crate) use format::Format;
 pub(crate) use plot::Curve;
 pub(crate) use plot::Empty;
 pub(crate) use plot::Plot;
@@ -36,21 +45,7 @@ pub(crate) use table::Cell;
 pub(crate) use table::Column;
 pub(crate) use table::Look;
 pub(crate) use table::Table;
-
-/// How answers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// Aligned columns for people; rounded, and cut to the width of a terminal
-    Table,
-    /// One JSON array
-    Json,
-    /// One JSON object a line
-    Jsonl,
-    /// Comma-separated values with a header
-    Csv,
-    /// A Markdown table
-    Md,
-}
+use target::Target;
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -74,9 +69,9 @@ impl Colour {
     }
 }
 
-/// Standard output and standard error of this process.
+/// Where the answer goes, and standard error of this process.
 pub(crate) struct Output {
-    stdout: RefCell<BufWriter<AutoStream<StdoutLock<'static>>>>,
+    sink: RefCell<Sink>,
     format: Format,
     /// Columns of the terminal that standard output is; none if it is a file or a pipe.
     width: Option<usize>,
@@ -84,21 +79,51 @@ pub(crate) struct Output {
     stderr: Messages,
 }
 
+enum Sink {
+    Stdout(BufWriter<AutoStream<StdoutLock<'static>>>),
+    File(Target),
+}
+
+impl Sink {
+    fn out(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stdout(out) => out,
+            Self::File(out) => out,
+        }
+    }
+}
+
 impl Output {
-    pub(crate) fn new(format: Format, colour: Colour) -> Self {
+    /// Answers to standard output, or to `file`, which is made when all is written.
+    ///
+    /// # Errors
+    /// [`Failure`] if the file cannot be written, or the format not go there.
+    pub(crate) fn new(
+        format: Format,
+        colour: Colour,
+        file: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let stdout = io::stdout();
-        let on = colour.on(&stdout);
-        Self {
+        format.check(file.is_none() && stdout.is_terminal())?;
+        let (on, width) = match file {
+            Some(_) => (colour == Colour::Always, None),
+            None => (colour.on(&stdout), comfy_table::Table::new().width()),
+        };
+        let sink = match file {
+            Some(file) => Sink::File(Target::open(file)?),
             // Colours are written only where they are wanted, so nothing has to be taken out.
-            stdout: RefCell::new(BufWriter::with_capacity(
+            None => Sink::Stdout(BufWriter::with_capacity(
                 64 << 10,
                 AutoStream::always_ansi(stdout.lock()),
             )),
+        };
+        Ok(Self {
+            sink: RefCell::new(sink),
             format,
-            width: comfy_table::Table::new().width().map(usize::from),
+            width: width.map(usize::from),
             colour: on,
             stderr: Messages::new(colour),
-        }
+        })
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -133,23 +158,70 @@ impl Output {
         self.stderr
     }
 
-    /// Writes to standard output through `write`.
+    /// Writes through `write`.
     pub(crate) fn write(
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        write(&mut *self.stdout.borrow_mut()).map_err(|error| Failure::output(&error))
+        let written = write(self.sink.borrow_mut().out());
+        written.map_err(|error| self.failed(&error))
     }
 
-    /// Writes to standard output through a call of the library.
+    /// Writes through a call of the library.
     pub(crate) fn write_through(
         &self,
         write: impl FnOnce(&mut dyn Write) -> tracker::Result<()>,
     ) -> Result<(), Failure> {
-        Ok(write(&mut *self.stdout.borrow_mut())?)
+        let written = write(self.sink.borrow_mut().out());
+        match written {
+            // The library knows no name for what it was given to write to.
+            Err(Error::Io { path, source, .. }) if path == Path::new(export::OUTPUT) => {
+                Err(self.failed(&source))
+            }
+            written => Ok(written?),
+        }
     }
 
-    /// Writes one line to standard output, as it is.
+    /// Why an answer cannot be written.
+    fn failed(&self, error: &io::Error) -> Failure {
+        match &*self.sink.borrow() {
+            Sink::File(target) => {
+                let failure = Failure::file("write", target.named(), error);
+                match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        failure.hint("make room on the disk, or write elsewhere")
+                    }
+                    _ => failure,
+                }
+            }
+            Sink::Stdout(_) => Failure::output(error),
+        }
+    }
+
+    /// Whether the answer goes to a file.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(&*self.sink.borrow(), Sink::File(_))
+    }
+
+    /// Whether `file`, which is read, would be replaced by the answer.
+    pub(crate) fn replaces(&self, file: &Path) -> bool {
+        matches!(&*self.sink.borrow(), Sink::File(target) if target.replaces(file))
+    }
+
+    /// Hands over all that was written; a file gets its name.
+    pub(crate) fn finish(&self) -> Result<(), Failure> {
+        self.flush()?;
+        let finished = match &mut *self.sink.borrow_mut() {
+            Sink::Stdout(_) => return Ok(()),
+            Sink::File(target) => target.finish(),
+        };
+        if let Some(said) = finished.map_err(|error| self.failed(&error))? {
+            self.stderr.say(said);
+        }
+        Ok(())
+    }
+
+    /// Writes one line, as it is.
     pub(crate) fn line(&self, line: impl Display) -> Result<(), Failure> {
         self.write(|out| writeln!(out, "{line}"))
     }
@@ -165,7 +237,24 @@ impl Output {
             Format::Md => self.write(|out| table.write_markdown(out)),
             Format::Csv => self.write(|out| table.write_csv(out)),
             Format::Json | Format::Jsonl => self.json(table.to_json()),
+            Format::Parquet | Format::Arrow => self.frame(table.to_frame()),
         }
+    }
+
+    /// Writes a frame as CSV, Parquet or Arrow.
+    pub(crate) fn frame(&self, frame: Frame<'_>) -> Result<(), Failure> {
+        #[cfg(feature = "arrow")]
+        if self.format.is_binary() {
+            let arguments = std::env::args_os().skip(1);
+            let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+            let query = shell_words(&arguments.collect::<Vec<_>>());
+            let frame = Frame { query, ..frame };
+            return self.write_through(|out| match self.format {
+                Format::Parquet => export::write_parquet(frame, out),
+                _ => export::write_arrow(frame, out),
+            });
+        }
+        self.write_through(|out| export::write_csv(frame, out))
     }
 
     /// Writes a table for people, and says what found no room.

@@ -6,6 +6,7 @@
 //! says which. A number is rounded where a text is cut: without its exponent it would be another.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::io::Write;
 
@@ -16,7 +17,15 @@ use comfy_table::ColumnConstraint;
 use comfy_table::ContentArrangement;
 use comfy_table::Width;
 use serde_json::Value;
+use tracker::export;
+use tracker::export::Datum;
+use tracker::export::Fit;
+use tracker::export::Frame;
+use tracker::export::Kind;
+use tracker::export::Origin;
+use tracker::export::Type;
 use tracker::model::ParamValue;
+use tracker::model::time_to_text;
 use unicode_width::UnicodeWidthStr;
 
 use super::escape::escape;
@@ -31,6 +40,7 @@ const GAP: usize = 2;
 pub(crate) struct Column {
     key: String,
     title: String,
+    origin: Option<Origin>,
     right: bool,
     bold: bool,
     cut: Cut,
@@ -51,10 +61,27 @@ impl Column {
         Self {
             key: key.to_owned(),
             title: escape(title).into_owned(),
+            origin: None,
             right: false,
             bold: true,
             cut: Cut::Never,
             optional: false,
+        }
+    }
+
+    /// Tells programs what of a run stands in the column.
+    pub(crate) fn of(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Returns the type of a column without values.
+    fn empty_type(&self) -> Type {
+        let origin = self.origin.as_ref();
+        match origin.map(|origin| (origin.kind, origin.name.as_str())) {
+            Some((Kind::Metric, _) | (Kind::Attribute, "duration_s")) => Type::Float,
+            Some((Kind::Attribute, "start" | "end")) => Type::Time,
+            Some(_) | None => Type::Text,
         }
     }
 
@@ -104,6 +131,8 @@ pub(crate) struct Cell {
     number: Option<f64>,
     /// What stands behind it.
     mark: String,
+    /// What it is, where `value` does not tell: times and numbers that JSON writes as text.
+    typed: Option<Datum<'static>>,
     look: Look,
 }
 
@@ -115,6 +144,7 @@ impl Cell {
             value: value.into(),
             number: None,
             mark: String::new(),
+            typed: None,
             look: Look::Plain,
         }
     }
@@ -137,6 +167,25 @@ impl Cell {
 
     pub(crate) fn maybe_text(text: Option<&str>) -> Self {
         text.map_or_else(Self::missing, Self::text)
+    }
+
+    /// A cell of whose value JSON does not tell the type.
+    pub(crate) fn typed(shown: &str, value: impl Into<Value>, datum: Datum<'static>) -> Self {
+        Self {
+            typed: Some(datum),
+            ..Self::new(shown, value)
+        }
+    }
+
+    /// A cell that shows a time.
+    pub(crate) fn time(shown: &str, time_us: i64) -> Self {
+        Self::typed(shown, time_to_text(time_us), Datum::Time(time_us))
+    }
+
+    /// A cell that shows how long a thing took.
+    pub(crate) fn seconds(shown: &str, seconds: f64) -> Self {
+        let json = ParamValue::Float(seconds).to_json();
+        Self::typed(shown, json, Datum::Float(seconds))
     }
 
     pub(crate) fn int(value: i64) -> Self {
@@ -163,6 +212,25 @@ impl Cell {
     pub(crate) fn look(mut self, look: Look) -> Self {
         self.look = look;
         self
+    }
+
+    /// Returns the value itself as it stands in a frame.
+    fn datum(&self) -> Option<Datum<'_>> {
+        if self.typed.is_some() {
+            return self.typed.clone();
+        }
+        Some(match (&self.value, self.number) {
+            (Value::Null, _) => return None,
+            (Value::String(_), Some(number)) => Datum::Float(number), // `NaN`
+            (Value::String(text), None) => Datum::text(text),
+            (Value::Bool(value), _) => Datum::Bool(*value),
+            (Value::Number(number), _) => match (number.as_i64(), number.as_f64()) {
+                (Some(int), _) => Datum::Int(int),
+                (None, Some(float)) => Datum::Float(float),
+                (None, None) => Datum::Text(number.to_string().into()),
+            },
+            (Value::Array(_) | Value::Object(_), _) => Datum::List(self.value.to_string().into()),
+        })
     }
 
     /// Returns what is shown in so many columns of the screen; a text may still be too wide.
@@ -369,6 +437,36 @@ impl Table {
             writeln!(out, "| {} |", cells.join(" | "))?;
         }
         Ok(())
+    }
+
+    /// Turns the table into columns with a type each. What stands twice in it is there once.
+    pub(crate) fn to_frame(&self) -> Frame<'_> {
+        let mut names = HashSet::new();
+        let mut kept = Vec::new();
+        let mut columns = Vec::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            if !names.insert(&column.key) {
+                continue;
+            }
+            let mut fit = Fit::default();
+            let cells = self.rows.iter().filter_map(|row| row.get(at)?.datum());
+            cells.for_each(|value| fit.add(&value));
+            columns.push(export::Column {
+                name: column.key.clone(),
+                of: fit.or(column.empty_type()),
+                origin: column.origin.clone(),
+            });
+            kept.push(at);
+        }
+        let rows = self.rows.iter().map(move |row| {
+            let cells = kept.iter().map(|at| row.get(*at));
+            cells.map(|cell| cell?.datum()).collect()
+        });
+        Frame {
+            columns,
+            rows: Box::new(rows),
+            query: None,
+        }
     }
 
     /// Turns the rows into JSON objects by the columns' names for programs.

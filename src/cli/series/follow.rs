@@ -302,7 +302,8 @@ impl Printer {
         let columns = self.columns;
         let rows = || series.rows(columns);
         match ctx.out.format() {
-            Format::Json | Format::Jsonl => ctx.out.json(rows()),
+            Format::Jsonl => ctx.out.json(rows()),
+            format @ (Format::Json | Format::Parquet | Format::Arrow) => Err(no_end(format)),
             Format::Csv => ctx.out.write_through(|out| {
                 let mut csv = if is_first {
                     PointsCsv::new(out, columns)?
@@ -326,4 +327,13 @@ impl Printer {
             }),
         }
     }
+}
+
+/// Refuses a form that is nothing before its end is written.
+pub(super) fn no_end(format: Format) -> Failure {
+    let form = match format {
+        Format::Json => "an array of JSON".to_owned(),
+        format => format!("a file of {}", format.name()),
+    };
+    Failure::usage(format!("--follow has no end for {form}")).hint("use `--format jsonl`")
 }

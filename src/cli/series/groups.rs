@@ -6,6 +6,11 @@ use serde_json::json;
 use tracker::Error;
 use tracker::Reader;
 use tracker::SeriesQuery;
+use tracker::export;
+use tracker::export::Datum;
+use tracker::export::Fit;
+use tracker::export::Frame;
+use tracker::export::Type;
 use tracker::model::ParamValue;
 use tracker::query::Band;
 use tracker::query::Group;
@@ -19,8 +24,10 @@ use super::draw;
 use crate::cli::context::Ctx;
 use crate::cli::fail::Failure;
 use crate::cli::fail::Outcome;
+use crate::cli::field::origin;
 use crate::cli::groups::head_of;
 use crate::cli::groups::key_cell;
+use crate::cli::groups::key_datum;
 use crate::cli::groups::key_json;
 use crate::cli::groups::key_of;
 use crate::cli::groups::key_text;
@@ -170,6 +177,7 @@ fn write(
             row.extend(pairs);
             Value::Object(row)
         })),
+        Format::Parquet | Format::Arrow => ctx.out.frame(frame(groups, banded)),
         // A table a group, so that not all of them stand in memory as text.
         Format::Csv => {
             let head = full_table(&names, None);
@@ -192,6 +200,50 @@ fn write(
             }
             Ok(())
         }
+    }
+}
+
+/// What CSV has, with types; a row is made when it is written.
+fn frame<'a>(groups: &'a Groups, banded: &'a [Banded<'a>]) -> Frame<'a> {
+    let key = |at: usize| {
+        let mut fit = Fit::default();
+        let keys = groups.groups.iter().filter_map(|group| group.key.get(at));
+        keys.filter_map(key_datum).for_each(|value| fit.add(&value));
+        fit.or(Type::Text)
+    };
+    let keys = groups
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(at, value)| export::Column {
+            name: key_of(value),
+            of: key(at),
+            origin: value.as_field().map(origin),
+        });
+    let own = [("metric", Type::Text), ("step", Type::Int)];
+    let counts = [("n", Type::Int), ("nan_count", Type::Int)];
+    let numbers = ["mean", "std", "min", "max"].map(|name| (name, Type::Float));
+    let rest = own.into_iter().chain(counts).chain(numbers);
+    let rest = rest.map(|(name, of)| export::Column {
+        name: name.to_owned(),
+        of,
+        origin: None,
+    });
+    let count = |count: u64| Some(Datum::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+    let rows = banded.iter().flat_map(move |of| {
+        of.bands.iter().map(move |band| {
+            let mut row: export::Row = of.group.key.iter().map(key_datum).collect();
+            row.extend([Some(Datum::text(of.metric)), Some(Datum::Int(band.step))]);
+            row.extend([count(band.n), count(band.nan_count)]);
+            let numbers = [band.mean(), band.std(), band.min, band.max];
+            row.extend(numbers.map(|number| number.map(Datum::Float)));
+            row
+        })
+    });
+    Frame {
+        columns: keys.chain(rest).collect(),
+        rows: Box::new(rows),
+        query: None,
     }
 }
 

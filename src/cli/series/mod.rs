@@ -21,6 +21,7 @@ use tracker::query::X;
 use tracker::query::filter::Moment;
 
 use super::arguments;
+use super::arguments::OutputFile;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
@@ -117,6 +118,9 @@ pub(crate) struct SeriesArgs {
 
     #[command(flatten)]
     drawing: draw::PlotArgs,
+
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 fn one_or_more(text: &str) -> Result<usize, String> {
@@ -175,9 +179,15 @@ impl SeriesArgs {
         if self.follow && self.sample.is_some() {
             return refuse("--sample needs the end of a series; leave out --follow");
         }
-        if self.follow && format == Some(Format::Json) {
-            return Err(Failure::usage("--follow has no end for an array of JSON")
-                .hint("use `--format jsonl`"));
+        if self.follow && ctx.out.is_file() {
+            return Err(
+                Failure::usage("--follow has no end, and a file appears at the end")
+                    .hint("leave out --output, and redirect what is printed: `> FILE`"),
+            );
+        }
+        if let (true, Some(Format::Json | Format::Parquet | Format::Arrow)) = (self.follow, format)
+        {
+            return Err(follow::no_end(ctx.out.format()));
         }
         if self.by.is_asked() {
             for (is_given, option) in [

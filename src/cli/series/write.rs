@@ -18,6 +18,7 @@ use crate::cli::print::number;
 pub(super) fn table(ctx: &Ctx, table: &PointTable) -> Result<(), Failure> {
     match ctx.out.format() {
         Format::Json | Format::Jsonl => ctx.out.json(table.rows()),
+        Format::Parquet | Format::Arrow => ctx.out.frame(table.frame()),
         Format::Csv => ctx.out.write_through(|out| {
             let mut csv = PointsCsv::new(out, table.columns)?;
             csv.rows(table.rows())?;
