@@ -1,9 +1,9 @@
 //! What guards a record: its length and a checksum that only checks in its own segment.
 //!
 //! The checksum is seeded with run, writer and segment number, so a frame of another file, or of
-//! what was on a reused block before, never checks. A text that holds a frame of the very segment it
-//! is written to is taken for a record if the one around it is damaged: who can write it knows the
-//! run and its writer, and could as well log what it says.
+//! what was on a reused block before, never checks. A text that holds a frame of the very segment
+//! it is written to is taken for a record if the one around it is damaged: who can write it knows
+//! the run and its writer, and could as well log what it says.
 
 use super::files::SegmentId;
 use crate::limits::RECORD_ALIGN_BYTES;
