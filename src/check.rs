@@ -164,7 +164,13 @@ pub(crate) fn check(
     }
     drop(walk.index.take());
     let mut report = walk.report;
-    for id in only_aside(folders, folder.index)?.unwrap_or_default() {
+    // What cannot be read of it is of no use to anybody, and no fault of the store.
+    let aside = read_patiently(&folder.index.aside()).unwrap_or(Opened::Missing);
+    for id in only_aside(folder.index, aside)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+    {
         if !damaged.contains(&id) {
             report.damage.push(gone(folders, &id));
         }

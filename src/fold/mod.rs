@@ -354,26 +354,34 @@ pub(crate) fn indexed(snapshot: &Snapshot) -> Result<BTreeMap<SegmentId, [u8; 32
     Ok(indexed)
 }
 
-/// Returns the segments that only the index has that was set aside; none if none was.
+/// Opens the index, mended if its writer was killed. The caller holds `fold.lock`.
+fn read_mended(index: &Index) -> Result<Opened> {
+    let opened = read_patiently(index)?;
+    if matches!(opened, Opened::NeedsMending) && index.mend().is_ok() {
+        return read_patiently(index);
+    }
+    Ok(opened)
+}
+
+/// Returns the segments that only the index has that was set aside: one that cannot be read has
+/// none. None if one of the two does not answer in time, so that nothing can be told.
 ///
-/// One that cannot be read is of no use to anybody: it has nothing.
-pub(crate) fn only_aside(folders: &Folders, index: &Index) -> Result<Option<Vec<SegmentId>>> {
-    let aside = index.aside();
-    match folders.sys.stat(aside.path()) {
-        Err(error) if error.is_missing() => return Ok(None),
-        stat => stat.map(drop)?,
-    }
-    let mut opened = read_patiently(&aside)?;
-    if matches!(opened, Opened::NeedsMending) && aside.mend().is_ok() {
-        opened = read_patiently(&aside)?;
-    }
+/// - `aside`: that one, opened
+pub(crate) fn only_aside(index: &Index, aside: Opened) -> Result<Option<Vec<SegmentId>>> {
     let segments = |opened| match opened {
-        Opened::Reader(snapshot) => indexed(&snapshot).unwrap_or_default(),
-        _ => BTreeMap::new(),
+        Opened::Reader(snapshot) => Some(indexed(&snapshot).unwrap_or_default()),
+        Opened::Busy => None,
+        _ => Some(BTreeMap::new()),
+    };
+    let there = match segments(aside) {
+        Some(there) if there.is_empty() => return Ok(Some(Vec::new())),
+        there => there,
     };
     let here = segments(read_patiently(index)?);
-    let there = segments(opened).into_keys();
-    Ok(Some(there.filter(|id| !here.contains_key(id)).collect()))
+    Ok(there.zip(here).map(|(there, here)| {
+        let there = there.into_keys();
+        there.filter(|id| !here.contains_key(id)).collect()
+    }))
 }
 
 /// What is said of a file that could not be taken in: one must not keep all others out.
@@ -443,8 +451,13 @@ impl Folder<'_> {
 
     /// Deletes the index that was set aside once this one has all its segments.
     fn drop_aside(&self) -> Result<()> {
-        match only_aside(self.folders, self.index)? {
-            Some(segments) if segments.is_empty() => self.index.aside().remove(),
+        let aside = self.index.aside();
+        let opened = read_mended(&aside)?;
+        if matches!(opened, Opened::Missing) {
+            return Ok(());
+        }
+        match only_aside(self.index, opened)? {
+            Some(segments) if segments.is_empty() => aside.remove(),
             _ => Ok(()),
         }
     }
@@ -488,11 +501,7 @@ impl Folder<'_> {
     ///
     /// - `there`: the segments that are in the journal
     fn keep_what_only_it_has(&self, there: &[SegmentId], damage: &[Damage]) -> Result<()> {
-        let mut opened = read_patiently(self.index)?;
-        if matches!(opened, Opened::NeedsMending) && self.index.mend().is_ok() {
-            opened = read_patiently(self.index)?;
-        }
-        let snapshot = match opened {
+        let snapshot = match read_mended(self.index)? {
             Opened::Reader(snapshot) => snapshot,
             Opened::Busy if !damage.is_empty() => return Err(Error::Locked { what: "the index" }),
             _ => return Ok(()),

@@ -419,10 +419,8 @@ impl Index {
     /// The place where a rebuild makes its file.
     fn beside(&self) -> Self {
         Self {
-            sys: self.sys.clone(),
             path: sys::with_suffix(&self.path, ".new"),
-            store: self.store.clone(),
-            is_copy: self.is_copy,
+            ..self.clone()
         }
     }
 
