@@ -21,10 +21,12 @@ use criterion::Criterion;
 use criterion::Throughput;
 
 use common::Runs;
+use tempfile::TempDir;
 use tracker::CurveQuery;
 use tracker::Query;
 use tracker::RunOptions;
 use tracker::SeriesQuery;
+use tracker::Store;
 use tracker::model::Point;
 use tracker::query::GroupBy;
 use tracker::query::GroupQuery;
@@ -124,9 +126,9 @@ fn runs(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn series(criterion: &mut Criterion) {
-    let (_folder, store) = common::store();
-    let steps = common::size(1_000_000, 10_000);
+/// A folded store with a run of one metric.
+fn one_series(steps: usize) -> (TempDir, Store) {
+    let (folder, store) = common::store();
     Runs {
         count: 1,
         params: 1,
@@ -135,6 +137,12 @@ fn series(criterion: &mut Criterion) {
     }
     .add_to(&store);
     common::fold(&store);
+    (folder, store)
+}
+
+fn series(criterion: &mut Criterion) {
+    let steps = common::size(1_000_000, 10_000);
+    let (_folder, store) = one_series(steps);
     let reader = store.reader().unwrap();
     let (run, metric) = (reader.run_ids().unwrap()[0], &common::names(1)[0]);
     let mut group = criterion.benchmark_group("series");
@@ -187,16 +195,8 @@ fn series(criterion: &mut Criterion) {
 
 fn sample(criterion: &mut Criterion) {
     const MOST: usize = 1_000;
-    let (_folder, store) = common::store();
     let steps = common::size(10_000_000, 20_000);
-    Runs {
-        count: 1,
-        params: 1,
-        metrics: 1,
-        steps,
-    }
-    .add_to(&store);
-    common::fold(&store);
+    let (_folder, store) = one_series(steps);
     let reader = store.reader().unwrap();
     let (run, metric) = (reader.run_ids().unwrap()[0], &common::names(1)[0]);
     let query = CurveQuery {

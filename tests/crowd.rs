@@ -19,6 +19,8 @@ use common::process::Counter;
 use common::process::Random;
 use common::process::part;
 use common::process::round_dir;
+use common::sound::check_sound;
+use common::sound::run_options;
 use common::tally;
 use common::tally::Tally;
 use common::tally::torture;
@@ -29,7 +31,6 @@ use tracker::RunOptions;
 use tracker::SeriesQuery;
 use tracker::Store;
 use tracker::index::Index;
-use tracker::model::Environment;
 use tracker::model::ParamValue;
 use tracker::model::Point;
 use tracker::model::RunId;
@@ -54,16 +55,6 @@ fn shared_id(n: u64) -> RunId {
 fn short_id(life: u64, n: u64) -> RunId {
     let bits = (u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64) | u128::from(life) << 48;
     RunId::new(1_700_000_000_001, bits.to_le_bytes())
-}
-
-fn options(id: RunId) -> RunOptions {
-    RunOptions {
-        id: Some(id),
-        name: Some(id.short()),
-        author: Some("a".to_owned()),
-        environment: Some(Environment::default()),
-        ..RunOptions::default()
-    }
 }
 
 fn value(step: i64, life: u64) -> f64 {
@@ -164,7 +155,7 @@ fn part_log(store: &Store, counter: &Counter, life: u64) {
 /// Makes one short run after the other.
 fn part_short(store: &Store, counter: &Counter, life: u64) {
     for n in 0.. {
-        let run = store.start_run(options(short_id(life, n))).unwrap();
+        let run = store.start_run(run_options(short_id(life, n))).unwrap();
         run.param("n", ParamValue::Int(i64::try_from(n).unwrap()))
             .unwrap();
         for step in 0..SHORT_STEPS {
@@ -267,11 +258,6 @@ fn part_read(store: &Store, counter: &Counter, folder: &Path) {
     }
 }
 
-fn check_sound(store: &Store) {
-    let check = store.check(&mut |_, _| {}).unwrap();
-    assert!(check.is_sound() && check.strays.is_empty(), "{check:?}");
-}
-
 /// Checks all that was ever told, and tallies it.
 fn check_all(store: &Store, folder: &Path) {
     let reader = store.reader().unwrap();
@@ -303,11 +289,11 @@ fn a_crowd_that_is_killed_at_random_loses_nothing_and_holds_up_nobody() {
     let mut random = Random::new("crowd", 0);
     let (dir, store) = place(0);
     let mut shared: Vec<_> = (0..SHARED)
-        .map(|n| store.start_run(options(shared_id(n))).unwrap())
+        .map(|n| store.start_run(run_options(shared_id(n))).unwrap())
         .collect();
     let detached = RunOptions {
         detached: true,
-        ..options(shared_id(SHARED))
+        ..run_options(shared_id(SHARED))
     };
     shared.push(store.start_run(detached).unwrap());
     let mut lives = 0..;
@@ -484,7 +470,7 @@ fn stand_still(parts: [&'static str; 3]) {
         still.actor.signal("-STOP");
         check_added(&store, round + 1);
         let id = short_id(9, round);
-        let run = store.start_run(options(id)).unwrap();
+        let run = store.start_run(run_options(id)).unwrap();
         run.log(1, &[("m", 1.0)]).unwrap();
         unhindered("the end of a run", || {
             run.finish(Status::Completed, None, None).unwrap();
@@ -530,7 +516,7 @@ fn a_store_copied_while_in_use_opens_and_is_whole_when_copied_again_at_the_end()
         tally::ROUNDS.add(1);
         let (dir, store) = place(round);
         let shared: Vec<_> = (0..SHARED)
-            .map(|n| store.start_run(options(shared_id(n))).unwrap())
+            .map(|n| store.start_run(run_options(shared_id(n))).unwrap())
             .collect();
         let mut players = [
             ("log", 0),
@@ -598,7 +584,7 @@ fn what_arrives_in_a_folder_is_found_though_the_copy_sets_its_time_back() {
     let stores = [place(1), place(1)];
     for ((_, store), n) in stores.iter().zip(1..) {
         // Runs of one folder of the journal.
-        let run = store.start_run(options(RunId(n << 64))).unwrap();
+        let run = store.start_run(run_options(RunId(n << 64))).unwrap();
         run.log(1, &[("m", 1.0)]).unwrap();
         run.finish(Status::Completed, None, None).unwrap();
         store.fold(None).unwrap();

@@ -16,15 +16,14 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use common::sound::run_options;
 use common::tally;
 use common::tally::Tally;
 use tracker::Result;
-use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::SeriesQuery;
 use tracker::Store;
 use tracker::journal::segment::Append;
-use tracker::model::Environment;
 use tracker::model::Point;
 use tracker::model::RunId;
 use tracker::model::RunInfo;
@@ -107,16 +106,6 @@ fn id(number: u8) -> RunId {
     RunId::new(1_700_000_000_000, [number; 16])
 }
 
-fn options(id: RunId) -> RunOptions {
-    RunOptions {
-        id: Some(id),
-        name: Some(id.short()),
-        author: Some("a".to_owned()),
-        environment: Some(Environment::default()),
-        ..RunOptions::default()
-    }
-}
-
 fn value(step: i64) -> f64 {
     (step as f64 * 0.001).sin()
 }
@@ -172,7 +161,7 @@ fn on_a_full_disk_logging_fails_with_an_error_and_goes_on_when_there_is_room() {
         let sys = Arc::new(RealSys);
         let store = Store::create_with(sys, &disk.store(), store_options).unwrap();
         let id = id(0);
-        let run = store.start_run(options(id)).unwrap();
+        let run = store.start_run(run_options(id)).unwrap();
         for step in 0..100 {
             run.log(step, &[("loss0", value(step))]).unwrap();
         }
@@ -195,7 +184,7 @@ fn on_a_full_disk_logging_fails_with_an_error_and_goes_on_when_there_is_room() {
                 Err(error) => assert!(error.is_disk_full(), "{error}"),
             }
         }
-        let refused = store.start_run(options(self::id(1)));
+        let refused = store.start_run(run_options(self::id(1)));
         assert!(refused.is_err_and(|error| error.is_disk_full()));
         check_series(&store, id, logged);
         let folded = store.fold(None);
@@ -286,7 +275,7 @@ fn ask_for_room(disk: &Disk, store: &Store, run: &RunWriter, check: &dyn Fn()) {
     assert!(!left.iter().any(|name| name.starts_with("out")), "{left:?}");
     assert!(refused("adding", add(store, id(21), 5_000)));
     check();
-    assert!(refused("start", store.start_run(options(id(2)))));
+    assert!(refused("start", store.start_run(run_options(id(2)))));
     check();
     assert!(refused("rebuild", store.rebuild(&mut |_, _| {})));
     check();
@@ -312,7 +301,7 @@ fn on_a_full_disk_nothing_is_half_done_and_all_is_read() {
         }
         assert!(store.fold(None).unwrap().complete);
         assert!(add(&store, id(20), 500).unwrap()); // and this one is not folded
-        let run = store.start_run(options(id(1))).unwrap();
+        let run = store.start_run(run_options(id(1))).unwrap();
         for step in 0..100 {
             run.log(step, &[("loss0", value(step))]).unwrap();
         }
@@ -354,6 +343,10 @@ fn on_a_full_disk_nothing_is_half_done_and_all_is_read() {
         check_series(&store, id(21), 5_000);
         store.get_artifact(&artifact, &disk.at.join("out")).unwrap();
         let other = Store::open_or_create(&disk.at.join("other")).unwrap();
-        other.start_run(options(id(1))).unwrap().close().unwrap();
+        other
+            .start_run(run_options(id(1)))
+            .unwrap()
+            .close()
+            .unwrap();
     }
 }

@@ -17,6 +17,7 @@ use common::process::Counter;
 use common::process::Random;
 use common::process::part;
 use common::process::round_dir;
+use common::sound::run_options;
 use common::tally;
 use common::tally::Tally;
 use common::tally::torture;
@@ -53,16 +54,6 @@ fn open(path: &Path, append: &str) -> Store {
         ..StoreOptions::default()
     };
     Store::open_with(std::sync::Arc::new(RealSys), path, options).unwrap()
-}
-
-fn options(id: RunId) -> RunOptions {
-    RunOptions {
-        id: Some(id),
-        name: Some(id.short()),
-        author: Some("a".to_owned()),
-        environment: Some(Environment::default()),
-        ..RunOptions::default()
-    }
 }
 
 /// The n-th short run of an actor.
@@ -113,7 +104,7 @@ fn child() {
 /// Logs to a run, and finishes it after `steps` if it started it.
 fn part_log(store: &Store, counter: &Counter, id: RunId, salt: u64, steps: u64) {
     let run = match salt {
-        0 => store.start_run(options(id)).unwrap(),
+        0 => store.start_run(run_options(id)).unwrap(),
         _ => store.join_run(id).unwrap(),
     };
     for step in 0..steps {
@@ -127,7 +118,7 @@ fn part_log(store: &Store, counter: &Counter, id: RunId, salt: u64, steps: u64) 
 /// Makes one short run after the other.
 fn part_short(store: &Store, counter: &Counter, actor: u64, first: u64, last: u64) {
     for n in first..last {
-        let run = store.start_run(options(short_id(actor, n))).unwrap();
+        let run = store.start_run(run_options(short_id(actor, n))).unwrap();
         run.param(
             "n",
             tracker::model::ParamValue::Int(i64::try_from(n).unwrap()),

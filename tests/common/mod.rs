@@ -14,4 +14,5 @@ pub(crate) mod op;
 #[cfg(unix)]
 pub(crate) mod process;
 pub(crate) mod real;
+pub(crate) mod sound;
 pub(crate) mod tally;
