@@ -366,7 +366,7 @@ fn compare(
         }
     }
     let gone: BTreeSet<RunId> = indexed.keys().map(|id| id.run).collect();
-    for (number, run) in (0..).map(RunNumber).zip(&ids) {
+    for (number, run) in (0..).map(RunNumber).zip(ids) {
         let segments = runs.get(run).map(Vec::as_slice).unwrap_or_default();
         if !gone.contains(run) && !is_as_folded(folder, snapshot, *run, number, segments)? {
             let why = format!("run {run} is not as its segments say");

@@ -87,22 +87,13 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
     let stat = args.at.stat(direction);
     let field = Field::Metric(args.metric.clone(), stat);
     let reader = ctx.reader()?;
-    let find = |filter: &str, sort: Vec<String>, limit| {
-        let filter = Some(filter.to_owned());
-        let limit = Some(limit);
-        reader.runs(&Query {
-            filter,
-            sort,
-            limit,
-        })
-    };
     let mut filter = format!("{field} is not null");
     if let Some(asked) = &args.filter {
-        find(asked, Vec::new(), 1)?; // alone first: its errors show the text as it was typed
+        reader.count(Some(asked))?; // alone first: its errors show the text as it was typed
         filter = format!("({asked}) and {filter}");
     }
     // A name that nobody has would be an error of the sort key, which nobody typed.
-    if find(&filter, Vec::new(), 1)?.is_empty() {
+    if reader.count(Some(&filter))? == 0 {
         return Err(missing(&reader, args));
     }
     args.better.remember(ctx, &args.metric)?;
@@ -121,7 +112,11 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
         args.grouping.print(ctx, &reader, &asked)?;
         return Ok(0);
     }
-    let runs = find(&filter, vec![sort], args.limit.max(1))?;
+    let runs = reader.runs(&Query {
+        filter: Some(filter),
+        sort: vec![sort],
+        limit: Some(args.limit.max(1)),
+    })?;
     let params: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
     let mut columns = vec![
         RunColumn::Field(field),

@@ -186,13 +186,19 @@ impl Reader {
     }
 
     fn list_ids(&self) -> Result<Vec<RunId>> {
-        let mut ids = self
-            .snapshot()
-            .map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
+        let mut ids = self.folded_ids()?.to_vec();
         ids.extend(self.unfolded.runs());
         ids.sort_unstable();
         ids.dedup();
         Ok(ids)
+    }
+
+    /// Returns the ids of the runs that the index has, by number.
+    pub(super) fn folded_ids(&self) -> Result<&[RunId]> {
+        match self.snapshot() {
+            Some(snapshot) => snapshot.run_ids(),
+            None => Ok(&[]),
+        }
     }
 
     /// Returns the number of a run in the index, if it is there.
@@ -309,17 +315,7 @@ impl Reader {
     /// # Errors
     /// As [`Self::runs`].
     pub fn count(&self, filter: Option<&str>) -> Result<usize> {
-        match filter {
-            None => Ok(self.run_ids()?.len()),
-            Some(filter) => {
-                let query = Query {
-                    filter: Some(filter.to_owned()),
-                    ..Query::default()
-                };
-                self.ask(|reader| select::matching(reader, &query))
-                    .map(|runs| runs.len())
-            }
-        }
+        self.ask(|reader| select::count(reader, filter))
     }
 
     /// Returns the names of all metrics of the store, sorted.

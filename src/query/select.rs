@@ -36,7 +36,7 @@ use crate::model::RunId;
 /// Returns the runs that a query asks for, in its order.
 pub(super) fn runs(reader: &Reader, query: &Query) -> Result<Vec<Run>> {
     let mut selection = Selection::of(reader, query)?;
-    let chosen = selection.choose(query)?;
+    let chosen = selection.choose(query.limit)?;
     chosen
         .into_iter()
         .map(|choice| match choice {
@@ -48,13 +48,18 @@ pub(super) fn runs(reader: &Reader, query: &Query) -> Result<Vec<Run>> {
 
 /// Returns the ids of the runs that a query asks for, in its order.
 pub(super) fn matching(reader: &Reader, query: &Query) -> Result<Vec<RunId>> {
-    let mut selection = Selection::of(reader, query)?;
-    let chosen = selection.choose(query)?;
+    let selection = Selection::of(reader, query)?;
+    let chosen = selection.choose(query.limit)?;
     let id = |choice| match choice {
         Choice::Folded(_, id) => id,
         Choice::Unfolded(at) => selection.unfolded.id(at),
     };
     Ok(chosen.into_iter().map(id).collect())
+}
+
+/// Returns how many runs a filter lets through.
+pub(super) fn count(reader: &Reader, filter: Option<&str>) -> Result<usize> {
+    Selection::unsorted(reader, filter)?.count()
 }
 
 /// Returns the values that a query's filter and then its sort keys speak of, each once.
@@ -140,13 +145,8 @@ pub(super) struct Chosen<'a> {
 
 impl<'a> Chosen<'a> {
     pub(super) fn of(reader: &'a Reader, filter: Option<&str>) -> Result<Self> {
-        let query = Query {
-            filter: filter.map(str::to_owned),
-            ..Query::default()
-        };
-        let mut selection = Selection::of(reader, &query)?;
-        selection.sort.clear();
-        let choices = selection.choose(&query)?;
+        let selection = Selection::unsorted(reader, filter)?;
+        let choices = selection.choose(None)?;
         Ok(Self { selection, choices })
     }
 
@@ -264,7 +264,7 @@ impl UnfoldedRuns {
 struct Selection<'a> {
     reader: &'a Reader,
     unfolded: UnfoldedRuns,
-    ids: Vec<RunId>,
+    ids: &'a [RunId],
     filter: Option<Filter>,
     predicate: Option<Predicate>,
     sort: Vec<SortKey>,
@@ -334,9 +334,7 @@ impl Names for AllNames<'_> {
 impl<'a> Selection<'a> {
     fn of(reader: &'a Reader, query: &Query) -> Result<Self> {
         let unfolded = UnfoldedRuns::of(reader)?;
-        let ids = reader
-            .snapshot()
-            .map_or_else(|| Ok(Vec::new()), Snapshot::run_ids)?;
+        let ids = reader.folded_ids()?;
         let filter = query.filter.as_deref();
         let filter = filter
             .map(|text| Filter::parse(text, reader.now_us()))
@@ -372,6 +370,16 @@ impl<'a> Selection<'a> {
         })
     }
 
+    fn unsorted(reader: &'a Reader, filter: Option<&str>) -> Result<Self> {
+        let query = Query {
+            filter: filter.map(str::to_owned),
+            ..Query::default()
+        };
+        let mut selection = Self::of(reader, &query)?;
+        selection.sort.clear();
+        Ok(selection)
+    }
+
     fn names(&self) -> AllNames<'_> {
         AllNames {
             snapshot: self.reader.snapshot(),
@@ -379,44 +387,90 @@ impl<'a> Selection<'a> {
         }
     }
 
-    fn choose(&mut self, query: &Query) -> Result<Vec<Choice>> {
-        let lookup = match self.reader.snapshot() {
-            Some(snapshot) => {
-                let filtered = self.predicate.iter().map(Predicate::leaves);
-                let sorted = self.sort.iter().map(|key| key.value.leaves());
-                let groups = filtered.chain(sorted);
-                Some(Lookup::load(self.reader, snapshot, groups)?)
-            }
-            None => None,
+    /// Loads what filter and sort keys need.
+    ///
+    /// - returns: with it, of each sort key the numbers of its leaves there
+    fn load(&self) -> Result<(Option<Lookup<'a>>, Vec<Vec<usize>>)> {
+        let Some(snapshot) = self.reader.snapshot() else {
+            return Ok((None, Vec::new()));
         };
-        let (lookup, numbers) = lookup.unzip();
-        let of_keys = numbers.into_iter().flatten();
-        let of_keys = of_keys.skip(usize::from(self.predicate.is_some()));
-        let keys: Vec<(&SortKey, Vec<usize>)> = self.sort.iter().zip(of_keys).collect();
-        let mut matches: Vec<(Choice, RunId, Vec<Value<'_>>)> = Vec::new();
-        for (number, id) in (0..).map(RunNumber).zip(&self.ids) {
-            let Some(lookup) = &lookup else { break };
-            if self.reader.unfolded().contains(*id) {
-                continue;
-            }
-            let passes = self.predicate.as_ref().is_none_or(|predicate| {
-                predicate.matches(&mut |leaf| lookup.value(leaf, number, *id))
+        let filtered = self.predicate.iter().map(Predicate::leaves);
+        let sorted = self.sort.iter().map(|key| key.value.leaves());
+        let (lookup, mut numbers) = Lookup::load(self.reader, snapshot, filtered.chain(sorted))?;
+        numbers.drain(..usize::from(self.predicate.is_some()));
+        Ok((Some(lookup), numbers))
+    }
+
+    fn choose(&self, limit: Option<usize>) -> Result<Vec<Choice>> {
+        let (lookup, numbers) = self.load()?;
+        let order = |a: &Match<'_>, b: &Match<'_>| {
+            let keys = self.sort.iter().zip(a.keys.iter().zip(&b.keys));
+            let by_keys = keys.fold(Ordering::Equal, |order, (key, (a, b))| {
+                order.then_with(|| key.compare(a, b))
             });
-            if passes {
-                let values = keys.iter().map(|(key, numbers)| {
-                    key.value.value(&mut |leaf| match numbers.get(leaf) {
-                        Some(place) => lookup.value(*place, number, *id),
-                        None => Value::Absent,
-                    })
+            by_keys.then_with(|| b.id.cmp(&a.id)) // the newer first
+        };
+        let mut firsts = Firsts::new(limit.unwrap_or(usize::MAX), order);
+        self.scan(lookup.as_ref(), &numbers, &mut |found| firsts.offer(found))?;
+        let firsts = firsts.into_sorted().into_iter();
+        Ok(firsts.map(|found| found.choice).collect())
+    }
+
+    fn count(&self) -> Result<usize> {
+        let (lookup, numbers) = self.load()?;
+        let mut count = 0;
+        self.scan(lookup.as_ref(), &numbers, &mut |found| {
+            count += 1;
+            Some(found)
+        })?;
+        Ok(count)
+    }
+
+    /// Offers every run that the filter lets through.
+    ///
+    /// - `offer`: gives back what it does not keep, and its memory serves the next
+    fn scan<'v>(
+        &'v self,
+        lookup: Option<&'v Lookup<'_>>,
+        numbers: &[Vec<usize>],
+        offer: &mut dyn FnMut(Match<'v>) -> Option<Match<'v>>,
+    ) -> Result<()> {
+        let mut spare = Vec::new();
+        let mut offer = |choice, id, values: &mut dyn Iterator<Item = Value<'v>>| {
+            let mut keys = std::mem::take(&mut spare);
+            keys.extend(values);
+            if let Some(Match { mut keys, .. }) = offer(Match { choice, id, keys }) {
+                keys.clear();
+                spare = keys;
+            }
+        };
+        if let Some(lookup) = lookup {
+            // From the newest on: they are asked for most, and the others then come too late.
+            let count = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+            for (number, &id) in (0..count).map(RunNumber).zip(self.ids).rev() {
+                if self.reader.unfolded().contains(id) {
+                    continue;
+                }
+                let passes = self.predicate.as_ref().is_none_or(|predicate| {
+                    predicate.matches(&mut |leaf| lookup.value(leaf, number, id))
                 });
-                matches.push((Choice::Folded(number, *id), *id, values.collect()));
+                if passes {
+                    let keys = self.sort.iter().zip(numbers);
+                    let mut values = keys.map(|(key, numbers)| {
+                        key.value.value(&mut |leaf| match numbers.get(leaf) {
+                            Some(place) => lookup.value(*place, number, id),
+                            None => Value::Absent,
+                        })
+                    });
+                    offer(Choice::Folded(number, id), id, &mut values);
+                }
+                if lookup.has_failed() {
+                    break;
+                }
             }
-            if lookup.has_failed() {
-                break;
+            if let Some(failed) = lookup.failure() {
+                return Err(failed);
             }
-        }
-        if let Some(failed) = lookup.as_ref().and_then(Lookup::failure) {
-            return Err(failed);
         }
         let failure = RefCell::new(None);
         for (at, run) in self.unfolded.iter() {
@@ -428,31 +482,75 @@ impl<'a> Selection<'a> {
                 predicate.matches(&mut |leaf| of_run(predicate.leaves(), leaf))
             });
             if passes {
-                let values = self.sort.iter().map(|key| {
+                let mut values = self.sort.iter().map(|key| {
                     let leaves = key.value.leaves();
                     key.value.value(&mut |leaf| of_run(leaves, leaf))
                 });
-                matches.push((Choice::Unfolded(at), run.id, values.collect()));
+                offer(Choice::Unfolded(at), run.id, &mut values);
             }
             if let Some(failed) = failure.take() {
                 return Err(failed);
             }
         }
-        let order = |a: &(Choice, RunId, Vec<Value<'_>>), b: &(Choice, RunId, Vec<Value<'_>>)| {
-            let keys = self.sort.iter().zip(a.2.iter().zip(&b.2));
-            let by_keys = keys.fold(Ordering::Equal, |order, (key, (a, b))| {
-                order.then_with(|| key.compare(a, b))
-            });
-            by_keys.then_with(|| b.1.cmp(&a.1)) // the newer first
-        };
-        let limit = query.limit.unwrap_or(usize::MAX);
-        if limit < matches.len() {
-            if limit > 0 {
-                matches.select_nth_unstable_by(limit - 1, order);
-            }
-            matches.truncate(limit);
+        Ok(())
+    }
+}
+
+/// A run that the filter lets through, and what it is sorted by.
+struct Match<'v> {
+    choice: Choice,
+    id: RunId,
+    keys: Vec<Value<'v>>,
+}
+
+/// The first items of an order, in a memory of a few times their number.
+struct Firsts<T, F> {
+    limit: usize,
+    order: F,
+    items: Vec<T>,
+    /// Whether there were more, so that the last of the first `limit` items is the greatest.
+    has_bar: bool,
+}
+
+impl<T, F: Fn(&T, &T) -> Ordering> Firsts<T, F> {
+    fn new(limit: usize, order: F) -> Self {
+        Self {
+            limit,
+            order,
+            items: Vec::new(),
+            has_bar: false,
         }
-        matches.sort_by(order);
-        Ok(matches.into_iter().map(|(choice, ..)| choice).collect())
+    }
+
+    /// Takes an item, or gives it back if others come first.
+    fn offer(&mut self, item: T) -> Option<T> {
+        const LEAST: usize = 256;
+        let last = self.limit.checked_sub(1);
+        let bar = last.and_then(|last| self.items.get(last));
+        let is_late = |bar: &T| (self.order)(&item, bar) != Ordering::Less;
+        if last.is_none() || (self.has_bar && bar.is_some_and(is_late)) {
+            return Some(item);
+        }
+        self.items.push(item);
+        if self.items.len() >= self.limit.saturating_mul(2).max(LEAST) {
+            self.cut();
+        }
+        None
+    }
+
+    fn cut(&mut self) {
+        if let Some(last) = self.limit.checked_sub(1)
+            && last < self.items.len()
+        {
+            self.items.select_nth_unstable_by(last, &self.order);
+            self.items.truncate(self.limit);
+            self.has_bar = true;
+        }
+    }
+
+    fn into_sorted(mut self) -> Vec<T> {
+        self.cut();
+        self.items.sort_by(&self.order);
+        self.items
     }
 }

@@ -67,6 +67,7 @@ pub struct Snapshot {
     path: PathBuf,
     process: u32,
     open: Option<Open>,
+    ids: OnceLock<Vec<RunId>>,
     recent: OnceLock<BTreeMap<u32, Vec<(u64, Cell)>>>,
     texts: OnceLock<Texts>,
 }
@@ -110,6 +111,7 @@ impl Snapshot {
             path: path.to_owned(),
             process: std::process::id(),
             open: Some(Open { txn, db, quiet }),
+            ids: OnceLock::new(),
             recent: OnceLock::new(),
             texts: OnceLock::new(),
         }
@@ -141,12 +143,15 @@ impl Snapshot {
         self.ask(run_count)
     }
 
-    /// Returns the ids of all runs by number.
+    /// Returns the ids of all runs by number. They are read once.
     ///
     /// # Errors
     /// As [`Self::run_count`].
-    pub fn run_ids(&self) -> Result<Vec<RunId>> {
-        self.ask(|txn| {
+    pub fn run_ids(&self) -> Result<&[RunId]> {
+        if let Some(ids) = self.ids.get() {
+            return Ok(ids);
+        }
+        let read = self.ask(|txn| {
             let count = run_count(txn)? as usize;
             let mut ids = Vec::with_capacity(count);
             for entry in txn.open_table(tables::RUN_ID_PAGES)?.range(0..=u32::MAX)? {
@@ -161,7 +166,8 @@ impl Snapshot {
                 let why = format!("{count} runs, ids of {}", ids.len());
                 Err(Failure::Damaged(why))
             }
-        })
+        })?;
+        Ok(self.ids.get_or_init(|| read))
     }
 
     /// Returns the number of a run.
@@ -202,7 +208,7 @@ impl Snapshot {
         // The printed form is the id with its halves exchanged.
         let matches = |id: &RunId| id.0.rotate_left(64) >> (128 - 4 * digits) == wanted;
         let ids = self.run_ids()?;
-        let numbered = (0..).map(RunNumber).zip(ids);
+        let numbered = (0..).map(RunNumber).zip(ids.iter().copied());
         Ok(numbered.filter(|(_, id)| matches(id)).collect())
     }
 

@@ -240,7 +240,7 @@ fn said(snapshot: &Snapshot) -> Result<Vec<String>> {
     }
     said.extend(snapshot.blobs()?.iter().map(|blob| format!("{blob:?}")));
     said.push(format!("{:?}", snapshot.folders()?));
-    said.extend(said_by_columns(snapshot, &ids, &texts)?);
+    said.extend(said_by_columns(snapshot, ids, &texts)?);
     said.sort();
     Ok(said)
 }
