@@ -424,8 +424,13 @@ impl Folder<'_> {
                 ..FoldReport::default()
             });
         };
-        let mut report = self.recover()?;
-        let settled = self.settle(&mut report)?;
+        let mut report = FoldReport::default();
+        // Few have anything live when they are asked, and looking twice takes twice as long.
+        let settled = if self.recover(&mut report)? {
+            self.settle(&mut report)?
+        } else {
+            0
+        };
         if self.distrusted.swap(false, Ordering::Relaxed) {
             self.index.set_aside()?;
         }
@@ -467,7 +472,8 @@ impl Folder<'_> {
         let Some(_lock) = self.try_lock()? else {
             return Err(Error::Locked { what: "the index" });
         };
-        let mut report = self.recover()?;
+        let mut report = FoldReport::default();
+        self.recover(&mut report)?;
         self.settle(&mut report)?;
         let rebuild = self.index.rebuild()?;
         let mut pending = Vec::new();
@@ -526,12 +532,14 @@ impl Folder<'_> {
     }
 
     /// Seals what dead writers left, and sweeps up what they were making.
-    fn recover(&self) -> Result<FoldReport> {
-        let mut report = FoldReport::default();
+    ///
+    /// - returns: whether anything was live
+    fn recover(&self, report: &mut FoldReport) -> Result<bool> {
         // What stays is swept the next time; it is in nobody's way.
         let _ = (self.blobs.sweep(), self.index.sweep());
         let mut recovered = BTreeSet::new();
-        for file in self.folders.list_live()? {
+        let live = self.folders.list_live()?;
+        for file in &live {
             match file.kind {
                 LiveKind::Rows if self.is_fresh_command(&file.path, &file.id) => {}
                 LiveKind::Rows => match seal::recover(self.folders, &file.id) {
@@ -551,7 +559,7 @@ impl Folder<'_> {
             }
         }
         report.recovered = recovered.into_iter().collect();
-        Ok(report)
+        Ok(!live.is_empty())
     }
 
     /// Whether a short command left this segment so lately that another may go on in it.

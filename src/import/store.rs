@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::ImportedRun;
 use super::identity;
@@ -15,6 +16,12 @@ use crate::model::RunInfo;
 use crate::query::Reader;
 use crate::store::EndedRun;
 use crate::store::Store;
+
+/// New runs that are folded at once. With more of them the folder of what is live would stay large,
+/// and so slow to list, when it is long empty.
+const FOLD_AT: usize = 4_096;
+/// Longest time that one such fold takes.
+const FOLD_BUDGET: Duration = Duration::from_secs(5);
 
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +132,13 @@ impl<'a> Importer<'a> {
             .map(|(_, points)| points.len() as u64)
             .sum();
         self.since.insert(run.id, run.source.clone());
+        if self.since.len() >= FOLD_AT {
+            let _ = self.store.fold(Some(FOLD_BUDGET)); // else a later one does it
+            if let Ok(reader) = self.store.reader() {
+                self.before = reader;
+                self.since.clear();
+            }
+        }
         Ok(imported)
     }
 }
