@@ -265,6 +265,9 @@ fn runs(dir: &Path, count: usize) -> Fallible<()> {
         let training = Training::new(at);
         training.write(at, &folders)?;
         training.row(at, &mut runs, &mut points)?;
+        if at % 4_096 == 0 {
+            store.fold(None)?; // as an import does
+        }
     }
     runs.flush()?;
     points.flush()?;

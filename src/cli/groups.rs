@@ -461,7 +461,8 @@ fn statistic_head(value: &Calculation, stat: &str) -> Column {
     })
 }
 
-/// A row a group, with every statistic and the ids of the runs, blanks between them.
+/// A row a group, with every statistic. Which runs they are tells JSON: ten thousand ids would be a
+/// cell that few programs read.
 fn full_table(groups: &Groups) -> Table {
     let mut heads: Vec<Column> = groups.keys.iter().map(head_of).collect();
     heads.push(Column::new("n", ""));
@@ -469,7 +470,6 @@ fn full_table(groups: &Groups) -> Table {
         let stats = statistics(&Aggregate::default());
         heads.extend(stats.map(|(stat, _)| statistic_head(value, stat)));
     }
-    heads.push(Column::new("runs", ""));
     let mut table = Table::new(heads);
     for group in &groups.groups {
         let mut row: Vec<Cell> = group.key.iter().map(key_cell).collect();
@@ -477,8 +477,6 @@ fn full_table(groups: &Groups) -> Table {
         for value in &group.values {
             row.extend(statistics(value).map(|(_, number)| number));
         }
-        let runs: Vec<String> = group.runs.iter().map(ToString::to_string).collect();
-        row.push(Cell::new("", runs.join(" ")));
         table.push(row);
     }
     table

@@ -221,15 +221,19 @@ fn groups(reader: &Reader, query: &GroupQuery) -> Result<Groups> {
         aggregate(&chosen, field, &mut groups)?;
     }
     let mut groups: Vec<Group> = groups.into_iter().map(|(group, _)| group).collect();
-    groups.sort_by(|a, b| {
+    let order = |a: &Group, b: &Group| {
         let asked = order.iter().map(|order| order.compare(a, b));
         let asked = asked.fold(Ordering::Equal, Ordering::then);
         let keys = || a.key.iter().zip(&b.key);
         let by_key = || keys().map(|(a, b)| compare_values(a, b, false));
         asked.then_with(|| by_key().fold(Ordering::Equal, Ordering::then))
-    });
+    };
     let count = groups.len();
-    groups.truncate(query.limit.unwrap_or(usize::MAX));
+    if let Some(limit) = query.limit.filter(|limit| *limit < count) {
+        groups.select_nth_unstable_by(limit, order); // no two have the same keys
+        groups.truncate(limit);
+    }
+    groups.sort_unstable_by(order);
     Ok(Groups {
         keys: kept,
         values,

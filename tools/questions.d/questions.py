@@ -152,34 +152,33 @@ QUESTIONS = [
         "--sort", "name",
     ),
     query(
-        "who was below 0.5 early and ended above it",
-        "min(metrics.val/loss where step < 9) < 0.5 and metrics.val/loss > 0.5 "
-        "and experiment = 'exp-9'",
+        "who was better before the last step",
+        "max(metrics.val/acc where step < 9) > metrics.val/acc and experiment = 'exp-9'",
         "name",
-        "SELECT r.name FROM runs r WHERE r.experiment = 'exp-9' AND r.\"val/loss\" > 0.5 AND "
-        "(SELECT min(value) FROM points p WHERE p.run = r.run AND p.metric = 'val/loss' "
-        "AND p.step < 9) < 0.5 ORDER BY r.name",
+        "SELECT r.name FROM runs r WHERE r.experiment = 'exp-9' AND "
+        "(SELECT max(value) FROM points p WHERE p.run = r.run AND p.metric = 'val/acc' "
+        "AND p.step < 9) > r.\"val/acc\" ORDER BY r.name",
         "--sort", "name",
     ),
     Question(
         "mean accuracy by rate, over all runs",
         ["query", "status is not null", "--group-by", "params.lr", "--columns", "val/acc",
          "--sort", "lr"],
-        ["params.lr", "n", "mean(metrics.val/acc)"],
+        ["params.lr", "n", "val/acc.mean"],
         'SELECT lr, count(*), avg("val/acc") FROM runs GROUP BY lr ORDER BY lr',
     ),
     Question(
         "by model and optimizer, the best mean first",
         ["query", "status is not null", "--group-by", "params.model.name,params.optimizer",
          "--columns", "val/acc", "--sort", "-val/acc"],
-        ["params.model.name", "params.optimizer", "n", "mean(metrics.val/acc)"],
+        ["params.model.name", "params.optimizer", "n", "val/acc.mean"],
         'SELECT "model.name", optimizer, count(*), avg("val/acc") FROM runs '
         'GROUP BY "model.name", optimizer ORDER BY avg("val/acc") DESC',
     ),
     Question(
         "the best setting over its seeds",
         ["best", "val/acc", "--max", "--over", "seed", "-n", "3"],
-        ["n", "mean(metrics.val/acc)"],
+        ["n", "val/acc.mean"],
         'SELECT count(*), avg("val/acc") FROM runs GROUP BY experiment, "model.name", '
         '"model.depth", "model.width", optimizer, lr, batch_size, weight_decay, warmup, dropout, '
         'label_smoothing, dataset, "data.version", augment, amp, epochs, clip, scheduler, workers, '
