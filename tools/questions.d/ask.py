@@ -1,5 +1,8 @@
 """Compares the answers of `tracker` with those of SQLite and DuckDB, times all, prints the tables.
 
+SQLite has what the maker of the store wrote beside it; DuckDB has what `tracker` exports, so that
+the exports are compared, too.
+
 `tracker` is timed as a whole process. The databases are timed from connection to the last row
 within a process that runs already, on a table made for these questions with an index on each
 column that a filter names: less than their users pay.
@@ -117,17 +120,30 @@ def is_number(text: str) -> bool:
 
 
 def load_duckdb(path: Path, folder: Path) -> None:
-    """Makes the tables in DuckDB."""
+    """Makes the tables in DuckDB, of the points those that are asked for."""
     if path.exists():
         return
     beside = path.with_suffix(".new")
     beside.unlink(missing_ok=True)
+    runs, least, points = (folder / f"export-{n}.csv" for n in ("runs", "least", "points"))
+    tracker(folder, ["export", "--filter", "id is not null", "-o", str(runs)])
+    columns = "id,min(metrics.val/loss)"
+    tracker(folder, ["query", "id is not null", "--columns", columns, "-o", str(least)])
+    asked = "experiment in ('exp-3', 'exp-5', 'exp-9') or name = 'resnet18-0'"
+    tracker(folder, ["series", "--runs", asked, "*", "-o", str(points)])
     with duckdb.connect(beside) as base:
-        kinds = "{'amp': 'VARCHAR', 'augment': 'VARCHAR'}"
+        kinds = "{'params.amp': 'VARCHAR', 'params.augment': 'VARCHAR'}"
         base.execute(
-            f"CREATE TABLE runs AS FROM read_csv('{folder / 'runs.csv'}', types = {kinds})"
+            "CREATE TABLE runs AS SELECT row_number() OVER (ORDER BY start) - 1 AS run, id, name, "
+            "experiment, status, epoch_us(start) AS start, "
+            "COLUMNS('params\\.(.*)') AS '\\1', COLUMNS('metrics\\.(.*)') AS '\\1', "
+            '"min(metrics.val/loss)" AS "min val/loss" '
+            f"FROM read_csv('{runs}', types = {kinds}) r JOIN '{least}' l USING (id)"
         )
-        base.execute(f"CREATE TABLE points AS FROM '{folder / 'points.csv'}'")
+        base.execute(
+            "CREATE TABLE points AS SELECT r.run, p.metric, p.step, p.value "
+            f"FROM read_csv('{points}') p JOIN runs r ON r.id = p.run"
+        )
     beside.rename(path)
 
 

@@ -184,4 +184,97 @@ QUESTIONS = [
         'label_smoothing, dataset, "data.version", augment, amp, epochs, clip, scheduler, workers, '
         'team ORDER BY avg("val/acc") DESC LIMIT 3',
     ),
+    query(
+        "seeds that end in 7, by a regular expression",
+        "name ~ '^vit-.*7$' and params.seed = 7 and metrics.val/f1 >= 0.8",
+        "name",
+        NAME + "WHERE name LIKE 'vit-%7' AND seed = 7 AND \"val/f1\" >= 0.8 ORDER BY name",
+        "--sort", "name",
+    ),
+    query(
+        "two params that are the same",
+        "params.batch_size = params.model.width and params.epochs > params.workers * 6",
+        "name",
+        NAME + 'WHERE batch_size = "model.width" AND epochs > workers * 6 ORDER BY name LIMIT 50',
+        "--sort", "name", "-n", "50",
+    ),
+    query(
+        "whatever the case, and not that model",
+        "params.team ilike 'SPEECH' and params.model.name != 'mlp' and val/acc between 0.7 and 0.71",
+        "name",
+        NAME + "WHERE team = 'speech' AND \"model.name\" <> 'mlp' "
+        'AND "val/acc" BETWEEN 0.7 AND 0.71 ORDER BY name LIMIT 50',
+        "--sort", "name", "-n", "50",
+    ),
+    Question(
+        "how many failed in each experiment?",
+        ["query", "status = 'failed'", "--group-by", "experiment", "--sort", "experiment",
+         "--columns", "val/acc"],
+        ["experiment", "n"],
+        "SELECT experiment, count(*) FROM runs WHERE status = 'failed' "
+        "GROUP BY experiment ORDER BY experiment",
+    ),
+    Question(
+        "median accuracy of each model",
+        ["query", "status is not null", "--group-by", "params.model.name", "--columns", "val/acc",
+         "--sort", "params.model.name"],
+        ["params.model.name", "val/acc.median"],
+        'SELECT name, avg(value) FROM (SELECT "model.name" AS name, "val/acc" AS value, '
+        'row_number() OVER (PARTITION BY "model.name" ORDER BY "val/acc") AS place, '
+        'count(*) OVER (PARTITION BY "model.name") AS runs FROM runs) AS placed '
+        "WHERE 2 * place BETWEEN runs AND runs + 2 GROUP BY name ORDER BY name",
+    ),
+    Question(
+        "mean, deviation and standard error over seeds",
+        ["query", "experiment = 'exp-42'", "--over", "seed", "--columns", "val/acc",
+         "--sort", "-val/acc"],
+        ["n", "val/acc.mean", "val/acc.std", "val/acc.sem", "val/acc.min", "val/acc.max"],
+        "SELECT n, mean, sqrt(var), sqrt(var / n), low, high FROM (SELECT count(*) AS n, "
+        'avg(a) AS mean, (sum(a * a) - avg(a) * sum(a)) / (count(*) - 1) AS var, '
+        'min(a) AS low, max(a) AS high FROM (SELECT "val/acc" AS a, lr, dropout, warmup, '
+        'weight_decay, label_smoothing FROM runs WHERE experiment = \'exp-42\') AS those '
+        "GROUP BY lr, dropout, warmup, weight_decay, label_smoothing) AS seeds ORDER BY mean DESC",
+    ),
+    query(
+        "at which step was each at its best?",
+        "experiment = 'exp-5' and params.seed = 2",
+        "name | argmax(metrics.val/acc)",
+        "SELECT r.name, (SELECT p.step FROM points p WHERE p.run = r.run AND "
+        "p.metric = 'val/acc' ORDER BY p.value DESC, p.step LIMIT 1) FROM runs r "
+        "WHERE r.experiment = 'exp-5' AND r.seed = 2 ORDER BY r.name",
+        "--sort", "name",
+    ),
+    query(
+        "area below the curve",
+        "experiment = 'exp-5' and params.seed = 3",
+        "name | auc(metrics.val/loss)",
+        "SELECT name, sum(strip) FROM (SELECT r.name, (p.value + lead(p.value) OVER "
+        "(PARTITION BY r.run ORDER BY p.step)) / 2 AS strip FROM runs r JOIN points p "
+        "ON p.run = r.run AND p.metric = 'val/loss' WHERE r.experiment = 'exp-5' "
+        "AND r.seed = 3) AS strips GROUP BY name ORDER BY name",
+        "--sort", "name",
+    ),
+    query(
+        "whose loss still falls: slope of the last five",
+        "experiment = 'exp-5' and params.seed = 4",
+        "name | slope(metrics.val/loss, 5)",
+        "SELECT r.name, (5 * sum(p.step * p.value) - 35 * sum(p.value)) / 50 FROM runs r "
+        "JOIN points p ON p.run = r.run AND p.metric = 'val/loss' AND p.step >= 5 "
+        "WHERE r.experiment = 'exp-5' AND r.seed = 4 GROUP BY r.name ORDER BY r.name",
+        "--sort", "name",
+    ),
+    Question(
+        "one curve",
+        ["series", "resnet18-0", "val/loss"],
+        ["step", "value"],
+        "SELECT step, value FROM points WHERE run = 0 AND metric = 'val/loss' ORDER BY step",
+    ),
+    Question(
+        "mean curve of each rate, over all runs of an experiment",
+        ["series", "--runs", "experiment = 'exp-9'", "val/loss", "--group-by", "lr"],
+        ["lr", "step", "n", "mean", "min", "max"],
+        "SELECT r.lr, p.step, count(*), avg(p.value), min(p.value), max(p.value) FROM runs r "
+        "JOIN points p ON p.run = r.run AND p.metric = 'val/loss' WHERE r.experiment = 'exp-9' "
+        "GROUP BY r.lr, p.step ORDER BY r.lr, p.step",
+    ),
 ]  # fmt: skip
