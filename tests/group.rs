@@ -104,7 +104,12 @@ fn same(value: Option<&ParamValue>) -> String {
         Some(ParamValue::Float(value)) => format!("number {value:?}"),
         Some(ParamValue::Int(value)) => format!("number {value}"),
         Some(ParamValue::Bool(value)) => format!("bool {value}"),
-        Some(text) => format!("text {text}"),
+        Some(text @ ParamValue::Text(_)) => match ParamValue::parse(&text.to_string()) {
+            ParamValue::Text(_) => format!("text {text}"),
+            read if read.to_string() == text.to_string() => same(Some(&read)),
+            _ => format!("text {text}"),
+        },
+        Some(list) => format!("text {list}"),
     }
 }
 

@@ -207,6 +207,17 @@ impl ParamValue {
         Self::Text(text.to_owned())
     }
 
+    /// Writes the value as people type it on a command line: as it displays, and in double quotes a
+    /// text that would be read as something else.
+    pub fn typed(&self) -> String {
+        match self {
+            Self::Text(text) if Self::parse(text) != *self => {
+                serde_json::Value::from(text.as_str()).to_string()
+            }
+            value => value.to_string(),
+        }
+    }
+
     /// Turns a JSON value into a param: null becomes the text `null`, an object inside a list its
     /// JSON text; `NaN`, `Infinity` and `-Infinity`, which JSON cannot write as numbers, become
     /// those numbers.

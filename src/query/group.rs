@@ -3,8 +3,9 @@
 //!
 //! Fields come one after another as columns (8 bytes a run); each parts the groups further, so that
 //! memory does not grow with the number of params. Values are the same when a person would say so:
-//! `1` and `1.0`, `0` and `-0`, any two NaN; what is absent is a value of its own. A text is not
-//! the number it reads as.
+//! `1` and `1.0`, `0` and `-0`, any two NaN, and a text that looks just as a number is shown;
+//! what is absent is a value of its own. So no two groups look alike, and `1.10`, which may be a
+//! version, is not `1.1`.
 //!
 //! Statistics leave NaN out and count it. Mean and deviation do with infinities as [`Summary`]
 //! does: the mean is infinite, the deviation is that of the finite values.
@@ -28,6 +29,7 @@ use super::reader::Reader;
 use super::select::Chosen;
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::ParamValue;
 use crate::model::RunId;
 use crate::model::Sum;
 
@@ -345,7 +347,7 @@ enum Same {
 /// Numbers the values of a field as they come.
 #[derive(Default)]
 struct Dictionary {
-    texts: HashMap<String, u32, FastHash>,
+    texts: HashMap<String, Same, FastHash>,
     numbers: HashMap<Same, u32, FastHash>,
     last: Option<(Same, u32)>,
 }
@@ -383,13 +385,27 @@ impl Dictionary {
     }
 
     fn text(&mut self, text: &str) -> Same {
-        let next = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        if let Some(number) = self.texts.get(text) {
-            return Same::Text(*number);
+        if let Some(same) = self.texts.get(text) {
+            return *same;
         }
-        self.texts.insert(text.to_owned(), next);
-        Same::Text(next)
+        let same = match read_alike(text) {
+            Some(value) => self.same(&value),
+            None => Same::Text(u32::try_from(self.texts.len()).unwrap_or(u32::MAX)),
+        };
+        self.texts.insert(text.to_owned(), same);
+        same
     }
+}
+
+/// What a text is when it looks just as a number or a truth value is shown.
+fn read_alike(text: &str) -> Option<Value<'static>> {
+    let value = match ParamValue::parse(text) {
+        ParamValue::Bool(value) => Value::Bool(value),
+        ParamValue::Int(value) => Value::Int(value),
+        ParamValue::Float(value) => Value::Number(value),
+        ParamValue::Text(_) | ParamValue::List(_) => return None,
+    };
+    (ParamValue::parse(text).to_string() == text).then_some(value)
 }
 
 /// A float that is a whole number which no other float rounds to.
@@ -405,6 +421,10 @@ fn common(value: Value<'_>) -> Value<'static> {
         Value::Number(number) => as_whole(number).map_or(Value::Number(number), Value::Int),
         Value::Texts(texts) if texts.is_empty() => Value::Absent,
         Value::Texts(texts) => Value::Text(Cow::Owned(texts.join(", "))),
+        Value::Text(text) => match read_alike(&text) {
+            Some(value) => common(value),
+            None => Value::Text(Cow::Owned(text.into_owned())),
+        },
         value => value.into_owned(),
     }
 }

@@ -19,6 +19,7 @@ mod log_and_read;
 mod merging;
 mod programs;
 mod queries;
+mod questions;
 mod real_logs;
 mod round_trip;
 mod salvage;

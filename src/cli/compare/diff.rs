@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use tracker::model::ParamValue;
 use tracker::model::Run;
 
 use super::facts;
@@ -126,9 +127,9 @@ fn unified(ctx: &Ctx, a: &Run, b: &Run, sections: &[Section], all: bool) -> Resu
         }
         ctx.out
             .line(ctx.out.styled(Look::Dim, &format!("@@ {name} @@")))?;
-        for (name, change) in changes {
+        for (key, change) in changes {
             let line = |sign: &str, value: &Value, look| {
-                let text = format!("{sign} {name} = {}", shown_value(value));
+                let text = format!("{sign} {key} = {}", shown_value(name, value));
                 ctx.out.line(ctx.out.styled(look, &escape(&text)))
             };
             any |= !matches!(change, Change::Same(_));
@@ -151,8 +152,10 @@ fn unified(ctx: &Ctx, a: &Run, b: &Run, sections: &[Section], all: bool) -> Resu
     Ok(())
 }
 
-fn shown_value(value: &Value) -> String {
+/// A value as people read it; a param as it is typed, for what differs must not look the same.
+fn shown_value(section: &str, value: &Value) -> String {
     match value {
+        Value::String(text) if section == "params" => ParamValue::Text(text.clone()).typed(),
         Value::String(text) => text.clone(),
         value => value.to_string(),
     }
@@ -177,7 +180,7 @@ fn table(sections: &[Section], all: bool) -> Table {
             };
             let cell = |value: &Value| match value {
                 Value::Null => Cell::missing(),
-                value => Cell::new(&shown_value(value), value.clone()),
+                value => Cell::new(&shown_value(section, value), value.clone()),
             };
             let told = [Cell::text(section), Cell::text(name), Cell::text(what)];
             table.push(told.into_iter().chain([cell(from), cell(to)]).collect());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tracker::model::ParamValue;
 use tracker::model::Run;
 
 use super::CompareArgs;
@@ -196,6 +197,12 @@ impl Shown<'_> {
             return Cell::missing();
         };
         let mut cell = match field {
+            // What differs must not look the same.
+            Aspect::Column(RunColumn::Field(Field::Param(name)))
+                if let Some(value @ ParamValue::Text(_)) = run.params.get(name) =>
+            {
+                Cell::new(&value.typed(), value.to_json())
+            }
             Aspect::Column(column) => column.cell(run, self.now_us),
             Aspect::Fact(name) => facts::of(run, name).map_or_else(Cell::missing, |fact| {
                 Cell::new(&facts::shown(name, &fact), fact)
@@ -263,7 +270,7 @@ pub(super) fn same_params(runs: &[Run]) -> Option<String> {
         .iter()
         .filter(|(name, value)| runs.iter().all(|run| run.params.get(*name) == Some(*value)));
     let same: Vec<String> = same
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| format!("{name}={}", value.typed()))
         .collect();
     if same.is_empty() {
         return None;
@@ -289,7 +296,6 @@ mod tests {
     use super::*;
     use crate::cli::arguments::OutputFile;
     use std::collections::BTreeMap;
-    use tracker::model::ParamValue;
     use tracker::model::RunId;
     use tracker::model::RunInfo;
     use tracker::model::Stamp;
