@@ -3,6 +3,7 @@
 use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
+use tracker::Query;
 use tracker::Reader;
 use tracker::export::Datum;
 use tracker::export::Origin;
@@ -15,11 +16,13 @@ use tracker::query::Groups;
 use tracker::query::filter::Calculation;
 use tracker::query::filter::Expression;
 use tracker::query::filter::Field;
+use tracker::query::filter::Stat;
 use tracker::query::filter::Value;
 
 use super::context::Ctx;
 use super::fail::Failure;
 use super::field::RunColumn;
+use super::field::common_metrics;
 use super::field::origin;
 use super::print::Cell;
 use super::print::Column;
@@ -33,6 +36,8 @@ use super::print::number;
 const METRICS_MAX: usize = 4;
 /// So many of the most common metrics are looked at for these.
 const CANDIDATES_MAX: usize = 16;
+/// The newest runs tell which these may be.
+const SAMPLE_RUNS: usize = 20;
 
 /// What makes a group of runs.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -164,11 +169,24 @@ impl Grouping {
     ) -> Result<(), Failure> {
         let people = matches!(ctx.out.format(), Format::Table | Format::Md);
         let values = if asked.values.is_empty() {
-            let names = reader.metric_uses()?.into_iter();
-            let names =
-                names.map(|(name, _)| Field::Metric(name, tracker::query::filter::Stat::Last));
+            let mut names = Vec::new();
+            if people {
+                // Of thousands of metrics those that these runs have.
+                let newest = reader.runs(&Query {
+                    filter: asked.filter.clone(),
+                    sort: Vec::new(),
+                    limit: Some(SAMPLE_RUNS),
+                })?;
+                names = common_metrics(&newest);
+                names.truncate(CANDIDATES_MAX / 2);
+            }
             let most = if people { CANDIDATES_MAX } else { usize::MAX };
-            names.take(most).map(|field| field.to_string()).collect()
+            let uses = reader.metric_uses()?.into_iter().map(|(name, _)| name);
+            let others: Vec<String> = uses.filter(|name| !names.contains(name)).collect();
+            names.extend(others);
+            names.truncate(most);
+            let last = |name| Field::Metric(name, Stat::Last).to_string();
+            names.into_iter().map(last).collect()
         } else {
             asked.values.to_vec()
         };

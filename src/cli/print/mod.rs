@@ -47,6 +47,9 @@ pub(crate) use table::Look;
 pub(crate) use table::Table;
 use target::Target;
 
+/// So many columns without room are named.
+const NAMED_MAX: usize = 8;
+
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Colour {
@@ -263,7 +266,10 @@ impl Output {
         self.write(|out| out.write_all(text.as_bytes()))?;
         if !hidden.is_empty() {
             self.flush()?; // the note comes after what it is about
-            let names = hidden.join(", ");
+            let mut names = hidden.get(..NAMED_MAX).unwrap_or(&hidden).join(", ");
+            if let Some(more) = hidden.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+                names = format!("{names} and {} more", number::count(more as u64));
+            }
             self.stderr.note(format!(
                 "no room for {names}; widen the terminal or use `--format csv`"
             ));
