@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::PoisonError;
 
 use redb::ReadOnlyTable;
 
@@ -25,6 +26,7 @@ use crate::index::quiet::Failure;
 use crate::index::rows::SeriesRow;
 use crate::index::tables;
 use crate::limits::PAGE_VALUES;
+use crate::model::Summary;
 
 /// A name in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,9 @@ struct JoinedTexts {
     text: String,
     ends: Vec<usize>,
 }
+
+/// A metric and what wide runs have of it, by number: several questions in a row are about one.
+pub(super) type WideSeries = (NameNumber, Vec<(u32, Summary)>);
 
 impl Texts {
     /// Returns the text of a number.
@@ -147,8 +152,7 @@ impl Snapshot {
     pub fn column(&self, column: Column) -> Result<Vec<Cell>> {
         let mut cells = self.stored_column(column)?;
         if let Column::Metric(metric, field) = column {
-            let wide = self.stored_column(Column::Attribute(Attribute::Wide))?;
-            self.fill_wide(metric, field, &wide, &mut cells)?;
+            self.fill_wide(metric, field, &mut cells)?;
         }
         Ok(cells)
     }
@@ -194,25 +198,35 @@ impl Snapshot {
     }
 
     /// Takes the cells of wide runs from their series.
-    fn fill_wide(
-        &self,
-        metric: NameNumber,
-        field: MetricField,
-        wide: &[Cell],
-        cells: &mut [Cell],
-    ) -> Result<()> {
-        self.ask(|txn| {
-            let series = txn.open_table(tables::SERIES)?;
-            for ((run, mark), cell) in (0u32..).zip(wide).zip(cells) {
-                if mark.value() != CellValue::Bool(true) {
-                    continue;
-                }
-                *cell = match checksum::get(&series, &(run, metric.0))? {
-                    Some(row) => field.cell(&SeriesRow::decode(&row)?.summary),
-                    None => Cell::ABSENT,
-                };
+    fn fill_wide(&self, metric: NameNumber, field: MetricField, cells: &mut [Cell]) -> Result<()> {
+        let mut last = self.wide.lock().unwrap_or_else(PoisonError::into_inner);
+        let series = match last.take() {
+            Some((of, series)) if of == metric => series,
+            _ => self.wide_series(metric)?,
+        };
+        for (run, summary) in &series {
+            if let Some(cell) = cells.get_mut(*run as usize) {
+                *cell = field.cell(summary);
             }
-            Ok(())
+        }
+        *last = Some((metric, series));
+        Ok(())
+    }
+
+    /// Returns what wide runs have of a metric, by number.
+    fn wide_series(&self, metric: NameNumber) -> Result<Vec<(u32, Summary)>> {
+        let wide = self.stored_column(Column::Attribute(Attribute::Wide))?;
+        self.ask(|txn| {
+            let rows = txn.open_table(tables::SERIES)?;
+            let mut series = Vec::new();
+            for (run, mark) in (0u32..).zip(wide) {
+                if mark.value() == CellValue::Bool(true)
+                    && let Some(row) = checksum::get(&rows, &(run, metric.0))?
+                {
+                    series.push((run, SeriesRow::decode(&row)?.summary));
+                }
+            }
+            Ok(series)
         })
     }
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::OnceLock;
 
 use redb::Key;
@@ -24,6 +25,7 @@ use redb::Value;
 
 pub use columns::NameUse;
 pub use columns::Texts;
+use columns::WideSeries;
 pub use files::BlobUse;
 pub use files::FoldedSegment;
 pub use files::IndexStat;
@@ -70,6 +72,7 @@ pub struct Snapshot {
     ids: OnceLock<Vec<RunId>>,
     recent: OnceLock<BTreeMap<u32, Vec<(u64, Cell)>>>,
     texts: OnceLock<Texts>,
+    wide: Mutex<Option<WideSeries>>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -114,6 +117,7 @@ impl Snapshot {
             ids: OnceLock::new(),
             recent: OnceLock::new(),
             texts: OnceLock::new(),
+            wide: Mutex::new(None),
         }
     }
 
