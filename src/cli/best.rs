@@ -52,7 +52,7 @@ pub(crate) struct BestArgs {
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
 
-    /// Show so many runs, the best first
+    /// Show so many runs, the best first; 0 is all
     #[arg(long, short = 'n', value_name = "N", default_value_t = 1)]
     limit: usize,
 
@@ -106,7 +106,7 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
             filter: Some(filter),
             values: &[field.to_string()],
             sort: &[sort],
-            limit: Some(args.limit.max(1)),
+            limit: (args.limit > 0).then_some(args.limit),
             all_keys: true,
         };
         args.grouping.print(ctx, &reader, &asked)?;
@@ -115,7 +115,7 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
     let runs = reader.runs(&Query {
         filter: Some(filter),
         sort: vec![sort],
-        limit: Some(args.limit.max(1)),
+        limit: (args.limit > 0).then_some(args.limit),
     })?;
     let params: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
     let mut columns = vec![

@@ -201,6 +201,10 @@ impl Ctx {
         if text == THIS {
             return this_run();
         }
+        if self.is_better_small(text) {
+            let metric = text.trim_start_matches("@best:");
+            return Ok(reader.find_run(&format!("@best:-{metric}"))?);
+        }
         let found = reader.find_run(text)?;
         self.note_of_largest(text);
         Ok(found)
@@ -224,17 +228,21 @@ impl Ctx {
         (run.status == Status::Running).then_some(id)
     }
 
-    /// Tells of a run asked for as the best that is the worst, as the store remembers or its
-    /// metric is called: scripts rely on the largest value, whatever the name.
+    /// Whether a run is asked for as the best by a metric that the store remembers to be better
+    /// small.
+    fn is_better_small(&self, text: &str) -> bool {
+        let settings = || self.store().ok()?.settings().ok();
+        text.strip_prefix("@best:").is_some_and(|metric| {
+            settings().and_then(|settings| settings.better(metric)) == Some(Direction::Min)
+        })
+    }
+
+    /// Tells of a run asked for as the best that may be the worst, as its metric is called: scripts
+    /// rely on the largest value where nobody has said otherwise, whatever the name.
     fn note_of_largest(&self, text: &str) {
-        let direction = |metric: &str| {
-            let settings = self.store().ok().and_then(|store| store.settings().ok());
-            let better = settings.and_then(|settings| settings.better(metric));
-            better.unwrap_or_else(|| Direction::guess(metric))
-        };
         if let Some(metric) = text.strip_prefix("@best:")
             && !metric.starts_with('-')
-            && direction(metric) == Direction::Min
+            && Direction::guess(metric) == Direction::Min
         {
             self.messages().note(format!(
                 "{text} is the run with the largest {metric}; @best:-{metric} has the smallest"

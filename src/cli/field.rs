@@ -23,7 +23,7 @@ use tracker::query::filter::Value;
 pub(crate) enum RunColumn {
     /// What filters call the same.
     Field(Field),
-    /// A bare name: the metric, else the param, else the tag that has it.
+    /// A name of which no run can tell what it is.
     Named(String),
 }
 
@@ -84,9 +84,11 @@ impl RunColumn {
             column = column.of(origin(field));
         }
         match self {
-            Self::Field(Field::Attribute(Attribute::Id | Attribute::Status)) => column,
+            Self::Field(Field::Attribute(Attribute::Id)) => column,
             Self::Field(Field::Attribute(Attribute::Name)) => column.elastic(12),
-            Self::Field(Field::Attribute(Attribute::Start | Attribute::End)) => column.optional(),
+            Self::Field(Field::Attribute(
+                Attribute::Status | Attribute::Start | Attribute::End,
+            )) => column.optional(),
             Self::Field(Field::Attribute(Attribute::Duration) | Field::Metric(..)) => {
                 column.right().optional()
             }
@@ -111,9 +113,7 @@ impl RunColumn {
             Self::Field(field @ Field::Variable(_)) => {
                 value_cell(&Value::of(field, run, now_us), now_us)
             }
-            Self::Named(name) => metric_cell(run, name, Stat::Last)
-                .or_else(|| param_cell(run, name))
-                .or_else(|| tag_cell(run, name)),
+            Self::Named(_) => None,
         }
     }
 }

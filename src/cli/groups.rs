@@ -46,13 +46,13 @@ pub(crate) struct By {
     #[arg(
         long,
         value_name = "FIELDS",
-        value_delimiter = ',',
+        allow_hyphen_values = true,
         conflicts_with = "over"
     )]
     group_by: Vec<String>,
 
     /// Group runs that differ in these params only, as in the seed
-    #[arg(long, value_name = "PARAMS", value_delimiter = ',')]
+    #[arg(long, value_name = "PARAMS", allow_hyphen_values = true)]
     over: Vec<String>,
 }
 
@@ -131,16 +131,18 @@ impl By {
 
     /// What makes a group, if anything is to.
     pub(crate) fn parsed(&self, now_us: i64) -> Result<Option<GroupBy>, Failure> {
-        if !self.over.is_empty() {
-            return Ok(Some(GroupBy::Over(self.over.clone())));
-        }
         let mut values = Vec::new();
-        for text in &self.group_by {
+        for text in self.group_by.iter().chain(&self.over) {
             let read = Expression::parse_list(text, now_us);
             let read = read.map_err(|error| Failure::argument(&error))?;
             values.extend(read.iter().map(ToString::to_string));
         }
-        Ok((!values.is_empty()).then_some(GroupBy::Fields(values)))
+        let by = if self.over.is_empty() {
+            GroupBy::Fields(values)
+        } else {
+            GroupBy::Over(values)
+        };
+        Ok(self.is_asked().then_some(by))
     }
 }
 
@@ -251,6 +253,7 @@ impl Grouping {
         let mut heads: Vec<Column> = keys
             .iter()
             .filter_map(|at| groups.keys.get(*at).map(head_of))
+            .map(Column::dispensable) // what is told of the groups says more
             .collect();
         heads.push(Column::new("n", "n").right());
         for field in &groups.values {

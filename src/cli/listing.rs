@@ -58,20 +58,18 @@ impl ListColumn {
     ) -> Result<Vec<Self>, Failure> {
         let mut columns = Vec::new();
         for expression in expressions {
-            columns.push(match (expression.as_field(), expression.as_bare_name()) {
-                (Some(field), _) => RunColumn::Field(field.clone()).into(),
-                (_, Some(name)) => RunColumn::Named(name.to_owned()).into(),
+            if let Some(field) = expression.as_field() {
+                columns.push(RunColumn::Field(field.clone()).into());
+            } else if runs.is_empty() {
                 // No run is there to have it, nor a name to be right or wrong.
-                _ if runs.is_empty() => RunColumn::Named(expression.text().to_owned()).into(),
-                _ => {
-                    let values = reader.resolve(std::slice::from_ref(expression))?;
-                    let typed = |value| Self::Computed(expression.text().to_owned(), value);
-                    match values.into_iter().next() {
-                        Some(value) => typed(value),
-                        None => continue,
-                    }
-                }
-            });
+                columns.push(RunColumn::Named(expression.text().to_owned()).into());
+            } else {
+                let values = reader.resolve(std::slice::from_ref(expression))?;
+                columns.extend(values.into_iter().map(|value| match Self::from(value) {
+                    Self::Computed(_, value) => Self::Computed(expression.text().to_owned(), value),
+                    held @ Self::Held(_) => held,
+                }));
+            }
         }
         Ok(columns)
     }

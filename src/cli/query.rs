@@ -34,6 +34,7 @@ use tracker::query::filter::Field;
 #[command(after_long_help = LANGUAGE, after_help = EXAMPLES)]
 pub(crate) struct QueryArgs {
     /// Filter, in quotes for the shell
+    #[arg(allow_hyphen_values = true)]
     filter: String,
 
     /// Sort by a value; a leading `-` is descending (can be repeated)
@@ -172,8 +173,9 @@ fn asked_about(asked: Vec<Calculation>, runs: &[Run]) -> Vec<ListColumn> {
         return listing::with_names(listing::usual_columns(runs).into_iter().chain(asked));
     }
     let held = |attribute| std::iter::once(ListColumn::Held(RunColumn::attribute(attribute)));
-    let columns = held(Attribute::Status)
-        .chain(asked)
+    // What was asked about goes last where the screen is narrow.
+    let columns = asked
+        .chain(held(Attribute::Status))
         .chain(held(Attribute::Start));
     listing::with_names(columns)
 }

@@ -433,7 +433,7 @@ impl<'a> Lint<'a> {
         Ok(())
     }
 
-    /// Names that mean the same and that no run has together: with both they would be two things.
+    /// Names that mean the same and that no run has together: with both they are two things.
     fn same_names(&mut self) -> Result<()> {
         for kind in [NameKind::Param, NameKind::Metric] {
             let mut by_meaning: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -446,9 +446,9 @@ impl<'a> Lint<'a> {
                 }
             }
             for names in by_meaning.into_values().filter(|names| names.len() > 1) {
-                let mut seen = vec![0_u8; self.ids.len()];
+                let mut seen = vec![0_u64; self.ids.len()]; // of each run the bits of its names
                 let mut uses = Vec::new();
-                for name in names {
+                for (name, bit) in names.into_iter().zip((0..u64::BITS).map(|at| 1_u64 << at)) {
                     let field = match kind {
                         NameKind::Metric => metric(&name, Stat::Count),
                         NameKind::Param | NameKind::Tag => kind.field(&name),
@@ -458,31 +458,38 @@ impl<'a> Lint<'a> {
                         if !value.is_absent() {
                             found.add(place);
                             if let Some(seen) = seen.get_mut(place) {
-                                *seen = seen.saturating_add(1);
+                                *seen |= bit;
                             }
                         }
                     })?;
                     if found.count > 0 {
-                        uses.push((name, found));
+                        uses.push((name, found, bit));
                     }
                 }
-                if uses.len() < 2 || seen.iter().any(|names| *names > 1) {
+                uses.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
+                let mut told = 0; // bits of the names that are told
+                uses.retain(|(.., bit)| {
+                    let is_together = |names: &u64| names & bit != 0 && names & told != 0;
+                    let is_told = !seen.iter().any(is_together);
+                    told |= if is_told { *bit } else { 0 };
+                    is_told
+                });
+                if uses.len() < 2 {
                     continue;
                 }
-                uses.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
                 let told = uses.iter().take(NAMES_MAX);
                 let told: Vec<String> = told
-                    .map(|(name, found)| format!("{name:?} ({})", found.count))
+                    .map(|(name, found, _)| format!("{name:?} ({})", found.count))
                     .collect();
                 let most = uses
                     .first()
-                    .map(|(name, _)| name.clone())
+                    .map(|(name, ..)| name.clone())
                     .unwrap_or_default();
                 let mut rest = Found::default();
-                for (_, found) in uses.iter().skip(1) {
+                for (_, found, _) in uses.iter().skip(1) {
                     found.places.iter().for_each(|place| rest.add(*place));
                 }
-                rest.count = uses.iter().skip(1).map(|(_, found)| found.count).sum();
+                rest.count = uses.iter().skip(1).map(|(_, found, _)| found.count).sum();
                 let noun = kind.noun();
                 let what = format!("{noun}s that seem to mean the same: {}", told.join(", "));
                 let advice = match kind {

@@ -246,7 +246,11 @@ fn groups(reader: &Reader, query: &GroupQuery) -> Result<Groups> {
 
 /// Reads a value that is not sorted by.
 fn field(chosen: &Chosen<'_>, text: &str) -> Result<Calculation> {
-    Ok(chosen.key(text)?.value)
+    let mut values = chosen.values_of(text)?.into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(Error::invalid("value", format!("{text} is not one"))),
+    }
 }
 
 /// The param that a text names.
@@ -265,8 +269,8 @@ fn all_but(chosen: &Chosen<'_>, params: &[String]) -> Result<Vec<Calculation>> {
         let explicit = param(chosen, &format!("params.{}", text.trim()));
         match (param(chosen, text), explicit) {
             (Ok(Some(name)), _) | (_, Ok(Some(name))) => left_out.push(name),
-            (Ok(None), _) => return Err(Error::invalid("param", format!("{text} is no param"))),
-            (Err(error), _) => return Err(error),
+            (Err(_), Err(error)) => return Err(error),
+            (_, _) => return Err(Error::invalid("param", format!("{text} is no param"))),
         }
     }
     let mut keys = vec![Calculation::from(Field::Attribute(Attribute::Experiment))];

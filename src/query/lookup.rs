@@ -13,6 +13,7 @@ use std::collections::HashMap;
 
 use super::filter::Attribute;
 use super::filter::Field;
+use super::filter::Function;
 use super::filter::Leaf;
 use super::filter::Stat;
 use super::filter::Value;
@@ -40,10 +41,11 @@ enum Source {
     Id,
     /// Not in a column: in the row of the run as a whole.
     Outline,
-    /// Not in a column: the run is assembled.
-    Row,
-    /// Not in a column: in the summary of a series, or its points.
-    Series(NameNumber),
+    /// Not in a column: in the summary of a series, or its points. Where the count is 0 or absent,
+    /// so is what is looked for.
+    Series(NameNumber, Vec<Cell>),
+    /// Not in a column: the paths of artifacts.
+    Artifacts,
     Absent,
 }
 
@@ -75,7 +77,6 @@ pub(super) struct Lookup<'a> {
 struct Recent {
     run: Option<RunNumber>,
     outline: Option<Run>,
-    whole: Option<Run>,
     values: BTreeMap<usize, Value<'static>>,
 }
 
@@ -171,7 +172,12 @@ impl<'a> Lookup<'a> {
                 }
             }
             Source::Id => Value::Id(id),
-            Source::Outline | Source::Row | Source::Series(_) => self.look_up(place, number, id),
+            Source::Series(_, counts) => match cell(counts) {
+                CellValue::Number(count) if count > 0.0 => self.look_up(place, number, id),
+                CellValue::Lookup => self.look_up(place, number, id),
+                _ => Value::Absent,
+            },
+            Source::Outline | Source::Artifacts => self.look_up(place, number, id),
             Source::Absent => Value::Absent,
         }
     }
@@ -219,12 +225,17 @@ impl<'a> Lookup<'a> {
             return Ok(Value::Absent);
         };
         let field = match (leaf, source) {
-            (Leaf::Measure(wanted), Source::Series(name)) => {
+            (Leaf::Field(Field::Attribute(Attribute::Artifacts)), _) => {
+                let artifacts = self.snapshot.artifacts(number)?.into_iter();
+                let paths = artifacts.map(|(artifact, _)| Cow::Owned(artifact.path));
+                return Ok(Value::Texts(paths.collect()));
+            }
+            (Leaf::Measure(wanted), Source::Series(name, _)) => {
                 let summary = self.snapshot.summary(number, *name)?;
                 return measure(self.reader, id, Some(number), wanted, summary.as_ref());
             }
             (Leaf::Measure(_), _) => return Ok(Value::Absent),
-            (Leaf::Field(Field::Metric(_, stat)), Source::Series(name)) => {
+            (Leaf::Field(Field::Metric(_, stat)), Source::Series(name, _)) => {
                 let summary = self.snapshot.summary(number, *name)?;
                 return Ok(
                     summary.map_or(Value::Absent, |summary| Value::of_series(&summary, *stat))
@@ -238,15 +249,9 @@ impl<'a> Lookup<'a> {
             }
             (Leaf::Field(field), _) => field,
         };
-        let run = match source {
-            Source::Outline => match &mut recent.outline {
-                Some(run) => run,
-                none => none.insert(self.reader.outline(id, number)?),
-            },
-            _ => match &mut recent.whole {
-                Some(run) => run,
-                none => none.insert(self.reader.assemble(id, Some(number))?),
-            },
+        let run = match &mut recent.outline {
+            Some(run) => run,
+            none => none.insert(self.reader.outline(id, number)?),
         };
         Ok(Value::of(field, run, now_us).into_owned())
     }
@@ -285,7 +290,16 @@ fn source(snapshot: &Snapshot, leaf: &Leaf) -> Result<Source> {
         return Ok(Source::Absent);
     };
     let (column, meaning) = match (leaf, stat) {
-        (Leaf::Measure(_), _) | (_, Some(Stat::FirstStep)) => return Ok(Source::Series(name)),
+        (Leaf::Measure(_), _) | (_, Some(Stat::FirstStep)) => {
+            let count = match leaf {
+                Leaf::Measure(measure) if measure.function == Function::FirstNan => {
+                    MetricField::NanCount
+                }
+                _ => MetricField::Count,
+            };
+            let counts = snapshot.column(Column::Metric(name, count))?;
+            return Ok(Source::Series(name, counts));
+        }
         (Leaf::Field(Field::Tag(_)), _) => (Column::Tag(name), Meaning::Number),
         (Leaf::Field(_), None) => (Column::Param(name), Meaning::Number),
         (Leaf::Field(_), Some(stat)) => {
@@ -312,7 +326,7 @@ fn attribute_source(snapshot: &Snapshot, attribute: Attribute) -> Result<Source>
     let column = |attribute| snapshot.column(Column::Attribute(attribute));
     let (attribute, meaning) = match attribute {
         Attribute::Id => return Ok(Source::Id),
-        Attribute::Artifacts => return Ok(Source::Row),
+        Attribute::Artifacts => return Ok(Source::Artifacts),
         Attribute::Note
         | Attribute::Reason
         | Attribute::Source

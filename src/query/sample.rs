@@ -1,10 +1,10 @@
 //! Fewer points that draw the same curve.
 //!
 //! The points of a series are cut by their place in it into buckets of equal size. Of each bucket
-//! stay the smallest and the largest value (of several the first) and the first NaN, so that a gap
-//! shows; of the series its first and last point. So no peak is lost, and what stays are points
-//! that were logged, in their order. Rejected: means of buckets, which hide what a plot is looked
-//! at for, and largest triangles, which need every point.
+//! stay the smallest and the largest finite value (of several the first) and the first that is
+//! not finite, so that a gap shows; of the series its first and last point. So no peak is lost, and
+//! what stays are points that were logged, in their order. Rejected: means of buckets, which hide
+//! what a plot is looked at for, and largest triangles, which need every point.
 //!
 //! Of a series in the index only the chunks are decoded that may hold a point which stays: heads
 //! tell the extremes of each. [`sample`] is the same by looking at all.
@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use super::parallel;
 use super::sections::Sections;
+use super::sections::Stats;
 use crate::error::Result;
 use crate::model::Point;
 
@@ -31,10 +32,10 @@ struct Buckets {
 
 impl Buckets {
     /// - `most`: points that may stay, at least 1 and fewer than there are
-    /// - `nan_count`: so many points are NaN, of which each bucket keeps one at most
-    fn new(points: usize, most: usize, nan_count: usize) -> Self {
+    /// - `odd_count`: at most so many points are not finite, of which each bucket keeps one at most
+    fn new(points: usize, most: usize, odd_count: usize) -> Self {
         let room = most.saturating_sub(2); // first and last stay besides
-        let count = (room.saturating_sub(nan_count) / 2).max(room / 3);
+        let count = (room.saturating_sub(odd_count) / 2).max(room / 3);
         Self { points, count }
     }
 
@@ -52,20 +53,21 @@ impl Buckets {
 struct Kept<P> {
     min: Option<(f64, P)>,
     max: Option<(f64, P)>,
-    nan: Option<P>,
+    /// The first that is not finite.
+    odd: Option<P>,
 }
 
 impl<P: Copy> Kept<P> {
     const NONE: Self = Self {
         min: None,
         max: None,
-        nan: None,
+        odd: None,
     };
 
     /// Takes in a value that comes after all that were seen.
     fn add(&mut self, value: f64, place: P) {
-        if value.is_nan() {
-            self.nan = self.nan.or(Some(place));
+        if !value.is_finite() {
+            self.odd = self.odd.or(Some(place));
             return;
         }
         let beats = |best: &Option<(f64, P)>, order| {
@@ -81,21 +83,25 @@ impl<P: Copy> Kept<P> {
 
     fn places(&self) -> impl Iterator<Item = P> {
         let extremes = [self.min, self.max].map(|kept| kept.map(|(_, place)| place));
-        extremes.into_iter().chain([self.nan]).flatten()
+        extremes.into_iter().chain([self.odd]).flatten()
     }
 }
 
 /// Returns which of some values stay, ascending; all of them if there are no more than `most`.
 ///
-/// - `values`: `[n]`, in reading order, NaN too
+/// - `values`: `[n]`, in reading order, NaN and infinities too
 /// - `most`: at least 1; where that leaves no room for a bucket only the last and the first stay
 /// - returns: `[m]` with `m <= most`
 pub fn sample(values: &[f64], most: usize) -> Vec<usize> {
     if values.len() <= most {
         return (0..values.len()).collect();
     }
-    let nan_count = values.iter().filter(|value| value.is_nan()).count();
-    let buckets = Buckets::new(values.len(), most, nan_count);
+    let odd_count = if values.iter().any(|value| value.is_infinite()) {
+        values.len()
+    } else {
+        values.iter().filter(|value| value.is_nan()).count()
+    };
+    let buckets = Buckets::new(values.len(), most, odd_count);
     let mut stay = ends(values.len(), most);
     for bucket in 0..buckets.count {
         let ranks = buckets.ranks(bucket);
@@ -125,7 +131,17 @@ pub(super) fn of_sections(sections: &Sections<'_>, most: usize) -> Result<Vec<Po
     if all <= most {
         return sections.last(all);
     }
-    let buckets = Buckets::new(all, most, sections.nan_count());
+    // Heads count NaN; of infinities they tell that there are some.
+    let is_known = |at| {
+        let stats = sections.stats(at);
+        stats.nan_count >= sections.ranks(at).len() || is_finite(&stats)
+    };
+    let odd_count = if (0..sections.at(all)).all(is_known) {
+        sections.nan_count()
+    } else {
+        all
+    };
+    let buckets = Buckets::new(all, most, odd_count);
     let parts = parallel::parts(all, POINTS_A_THREAD).min(buckets.count.max(1));
     let lists = parallel::map(parts, |part| {
         let mut sampler = Sampler::new(sections);
@@ -152,6 +168,11 @@ struct Sampler<'a> {
     decoded: BTreeMap<usize, Rc<Vec<Point>>>,
     /// Points that stay, each with its rank.
     stay: Vec<(usize, Point)>,
+}
+
+/// Whether a section's extremes are those of its finite values.
+fn is_finite(stats: &Stats) -> bool {
+    stats.min.is_finite() && stats.max.is_finite()
 }
 
 /// Where a value that may stay is: at a rank, or somewhere in a section.
@@ -193,36 +214,40 @@ impl<'a> Sampler<'a> {
     fn bucket(&mut self, ranks: Range<usize>) -> Result<()> {
         let (first, end) = (self.sections.at(ranks.start), self.sections.at(ranks.end));
         self.decoded.retain(|at, _| *at >= first);
-        // What the heads say of sections that are in it whole.
-        let mut whole = Kept::NONE;
+        // What the heads say of sections that are in it whole, to pass over the others by.
         let is_whole = |sections: &Sections<'_>, at| {
             let inner = sections.ranks(at);
             !inner.is_empty() && inner.start >= ranks.start && inner.end <= ranks.end
         };
+        let mut known = Kept::NONE;
         for at in (first..=end).filter(|at| is_whole(self.sections, *at)) {
-            let stats = self.sections.stats(at);
-            if stats.nan_count < self.sections.ranks(at).len() {
-                whole.add(stats.min, Place::Within(at));
-                whole.add(stats.max, Place::Within(at));
-            }
-            if stats.nan_count > 0 {
-                whole.nan = whole.nan.or(Some(Place::Within(at)));
-            }
+            self.head(at, &mut known);
         }
-        // A section that is cut is looked at only if it may have better.
+        // In their order, for of equal values the first stays.
         let mut kept = Kept::NONE;
-        if !is_whole(self.sections, first) {
-            self.cut(first, &ranks, &mut kept, &whole)?;
-        }
-        for (value, place) in whole.min.into_iter().chain(whole.max) {
-            kept.add(value, place);
-        }
-        kept.nan = kept.nan.or(whole.nan);
-        if end > first && !is_whole(self.sections, end) {
-            let known = kept;
-            self.cut(end, &ranks, &mut kept, &known)?;
+        for at in first..=end {
+            if is_whole(self.sections, at) && self.head(at, &mut kept) {
+                continue;
+            }
+            self.cut(at, &ranks, &mut kept, &known)?;
         }
         self.settle(kept)
+    }
+
+    /// Takes in what the head of a section says, if that is all there is to know.
+    fn head(&self, at: usize, kept: &mut Kept<Place>) -> bool {
+        let stats = self.sections.stats(at);
+        if stats.nan_count < self.sections.ranks(at).len() {
+            if !is_finite(&stats) {
+                return false;
+            }
+            kept.add(stats.min, Place::Within(at));
+            kept.add(stats.max, Place::Within(at));
+        }
+        if stats.nan_count > 0 {
+            kept.odd = kept.odd.or(Some(Place::Within(at)));
+        }
+        true
     }
 
     /// Looks through the part of a section that lies in a bucket, if that may matter.
@@ -260,8 +285,8 @@ impl<'a> Sampler<'a> {
         for (want, place) in kept.min.into_iter().chain(kept.max) {
             self.find(place, is(want))?;
         }
-        kept.nan
-            .map_or(Ok(()), |place| self.find(place, f64::is_nan))
+        kept.odd
+            .map_or(Ok(()), |place| self.find(place, |value| !value.is_finite()))
     }
 
     fn find(&mut self, place: Place, is: impl Fn(f64) -> bool) -> Result<()> {

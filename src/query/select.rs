@@ -170,6 +170,13 @@ impl<'a> Chosen<'a> {
         self.selection.ids.is_empty() && self.selection.unfolded.0.is_empty()
     }
 
+    /// Reads values with commas between them.
+    pub(super) fn values_of(&self, text: &str) -> Result<Vec<Calculation>> {
+        let read = Expression::parse_list(text, self.selection.reader.now_us())?;
+        let names = self.selection.names();
+        read.iter().map(|value| value.resolve(&names)).collect()
+    }
+
     /// Reads a value with its direction, as a sort key.
     pub(super) fn key(&self, text: &str) -> Result<SortKey> {
         SortKey::parse(

@@ -191,10 +191,17 @@ hint: try metrics.acc
 
 "#]],
     );
-    let (_, err) = dir
-        .call(&["query", "acc > 0", "--columns", "name,lrr"])
-        .said();
-    assert_eq!(err, "warning: none of these runs has lrr\n");
+    dir.call(&["query", "acc > 0", "--columns", "name,lrr"])
+        .fails(
+            1,
+            str![[r#"
+error: invalid value: no run has a param, metric or tag "lrr", nor is it an attribute
+  name,lrr
+       ^^^
+hint: try params.lr
+
+"#]],
+        );
 }
 
 #[test]
@@ -342,7 +349,7 @@ hint: write -(a + b) for the largest sum first, or b - a
         .fails(
             1,
             str![[r#"
-error: invalid column: no run has a param, metric or tag "los", nor is it an attribute
+error: invalid value: no run has a param, metric or tag "los", nor is it an attribute
   name,acc - los
              ^^^
 hint: try attributes.os
@@ -353,7 +360,7 @@ hint: try attributes.os
         .fails(
             2,
             str![[r#"
-error: invalid column: at takes a metric and a step
+error: invalid value: at takes a metric and a step
   name,at(acc
           ^^^
 hint: write: at(metrics.loss, 1000)

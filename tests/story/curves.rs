@@ -37,8 +37,13 @@ fn sampled(values: &[f64], most: usize) -> Vec<usize> {
         return (0..values.len()).collect();
     }
     let nan_count = values.iter().filter(|value| value.is_nan()).count();
+    let odd_count = if values.iter().any(|value| value.is_infinite()) {
+        values.len()
+    } else {
+        nan_count
+    };
     let room = most.saturating_sub(2);
-    let buckets = (room.saturating_sub(nan_count) / 2).max(room / 3);
+    let buckets = (room.saturating_sub(odd_count) / 2).max(room / 3);
     let mut stay = vec![values.len() - 1];
     if most > 1 {
         stay.push(0);
@@ -46,15 +51,25 @@ fn sampled(values: &[f64], most: usize) -> Vec<usize> {
     for bucket in 0..buckets {
         let cut = |bucket| values.len() * bucket / buckets;
         let ranks = || cut(bucket)..cut(bucket + 1);
-        let numbers = || ranks().filter(|rank| !values[*rank].is_nan());
+        let numbers = || ranks().filter(|rank| values[*rank].is_finite());
         let order = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]);
         stay.extend(numbers().min_by(order)); // the first of equals
         stay.extend(numbers().rev().max_by(order)); // the last of equals, from behind
-        stay.extend(ranks().find(|rank| values[*rank].is_nan()));
+        stay.extend(ranks().find(|rank| !values[*rank].is_finite()));
     }
     stay.sort_unstable();
     stay.dedup();
     assert!(stay.len() <= most, "{} of at most {most}", stay.len());
+    let finite = |ranks: &[usize]| {
+        let values = ranks.iter().map(|rank| values[*rank]);
+        let values = values.filter(|value| value.is_finite());
+        values.fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(v), b.max(v)))
+    };
+    let all: Vec<usize> = (0..values.len()).collect();
+    assert!(
+        buckets == 0 || finite(&stay) == finite(&all),
+        "a peak is lost"
+    );
     stay
 }
 

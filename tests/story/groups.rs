@@ -151,16 +151,21 @@ cnn    6          6         0.835    0.0117615           0.835
     );
     // What has to be worked out groups and counts like what is held.
     let args = ["query", "seed = 0", "--group-by", "lr * 10 >= 1, model"];
-    assert_ne!(
-        dir.call(&args).output().status.code(),
-        Some(0),
-        "a condition is no value"
-    );
+    dir.call(&args).fails(
+        2,
+        str![[r#"
+error: invalid value: want a comma or the end, have ">="
+  lr * 10 >= 1, model
+          ^^
+hint: put blanks and signs of a name in double quotes
+
+"#]],
+    ); // a condition is no value
     let worked_out = [
         "--group-by",
-        "lr * 10, model",
+        "lr * 10, model, at(loss, 1)",
         "--columns",
-        "at(loss, 0), val/acc - loss",
+        "at(loss, 0), -loss + 1",
     ];
     let found = dir
         .call(&["query", "seed = 0", "--format", "json"])
@@ -169,8 +174,9 @@ cnn    6          6         0.835    0.0117615           0.835
     let found: Vec<Value> = serde_json::from_str(&found).unwrap();
     assert_eq!(
         found[0]["group"],
-        json!({"params.lr * 10": 0.1, "params.model": "cnn"})
+        json!({"params.lr * 10": 0.1, "params.model": "cnn", "at(metrics.loss, 1)": 0.25})
     );
+    assert_eq!(found[0]["values"]["-metrics.loss + 1"]["mean"], json!(0.75));
     assert_eq!(
         found[0]["values"]["at(metrics.loss, 0)"]["mean"],
         json!(1.0)
@@ -189,9 +195,9 @@ fn groups_that_make_no_sense_are_answered_with_what_does() {
     dir.call(&["ls", "--over", "sed"]).fails(
         1,
         str![[r#"
-error: invalid sort key: no run has a param, metric or tag "sed", nor is it an attribute
-  sed
-  ^^^
+error: invalid value: no run has a param "sed"
+  params.sed
+  ^^^^^^^^^^
 hint: try params.seed
 
 "#]],

@@ -141,6 +141,34 @@ error: invalid filter: want a value, have the end
 }
 
 #[test]
+fn names_that_a_run_has_together_are_two_things() {
+    let dir = Dir::new();
+    let names = ["val/loss", "val_loss", "validation/loss"];
+    let start = |metrics: &[&str]| {
+        let id = dir.start(&["--param", "lr=1"]);
+        for metric in metrics {
+            dir.ok(&["log", &id, &format!("{metric}=1")]);
+        }
+        dir.ok(&["finish", &id]);
+    };
+    names.iter().for_each(|name| start(&[name]));
+    start(&names[..2]);
+    let same_names = || -> Vec<String> {
+        let output = dir.call(&["lint", "--format", "json"]).output();
+        let found: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let same = found
+            .iter()
+            .filter(|finding| finding["rule"] == "same-name");
+        same.map(|finding| finding["what"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let want = "metrics that seem to mean the same: \"val/loss\" (2), \"validation/loss\" (1)";
+    assert_eq!(same_names(), [want]);
+    start(&names);
+    assert_eq!(same_names(), [""; 0]);
+}
+
+#[test]
 fn a_store_in_order_has_no_pitfalls() {
     let dir = Dir::new();
     let git = "git init -q . && echo '.tracker\nsteps' > .gitignore && git add .gitignore && \

@@ -175,9 +175,9 @@ fn columns_and_sort_keys_take_what_a_filter_takes() {
     assert_data_eq!(
         table,
         str![[r#"
-ID        NAME  STATUS     metrics.loss - metrics.val/acc  seed  STARTED
-[..]  r0    completed                               1  0     2024-01-10
-[..]  r1    completed                            0.95  1     2024-01-11
+ID        NAME  metrics.loss - metrics.val/acc  seed  STATUS     STARTED
+[..]  r0                                 1  0     completed  2024-01-10
+[..]  r1                              0.95  1     completed  2024-01-11
 
 "#]]
     );
@@ -262,10 +262,10 @@ fn answers_are_sorted_limited_and_show_what_was_asked_about() {
     assert_data_eq!(
         table,
         str![[r#"
-ID        NAME  STATUS     val/acc  seed  lr     STARTED
-[..]  r7    completed     0.85  7     0.001  2024-01-17
-[..]  r6    completed      0.8  6     0.001  2024-01-16
-[..]  r5    failed        0.75  5     0.01   2024-01-15
+ID        NAME  val/acc  seed  lr     STATUS     STARTED
+[..]  r7       0.85  7     0.001  completed  2024-01-17
+[..]  r6        0.8  6     0.001  completed  2024-01-16
+[..]  r5       0.75  5     0.01   failed     2024-01-15
 
 "#]]
     );
@@ -302,7 +302,7 @@ ID        NAME  STATUS     val/acc  seed  lr     STARTED
     assert_data_eq!(
         ask("csv"),
         str![[r#"
-id,name,lr,min(metrics.loss),team,duration_s,count(metrics.loss)
+id,name,params.lr,min(metrics.loss),tags.team,duration_s,count(metrics.loss)
 [..],r3,0.01,0.25,speech,1800.0,3
 [..],r4,0.01,1.0,vision,5400.0,2
 
@@ -484,15 +484,22 @@ fn a_seed_of_64_bits_stays_what_it_was() {
 #[test]
 fn who_asks_for_the_best_loss_and_gets_the_largest_is_told() {
     let dir = runs();
-    let said = |run: &str| dir.call(&["show", run]).said().1;
+    let said_of = |run: &str| dir.call(&["show", run]).said().1;
     assert_eq!(
-        said("@best:loss"),
+        said_of("@best:loss"),
         "note: @best:loss is the run with the largest loss; @best:-loss has the smallest\n"
     );
-    assert_eq!(said("@best:-loss") + &said("@best:val/acc"), "");
+    assert_eq!(said_of("@best:-loss") + &said_of("@best:val/acc"), "");
     // A command that writes tells, too.
+    let best = |metric: &str| dir.run(&format!("@best:{metric}"))["name"].clone();
+    let (largest, smallest) = (best("val/acc"), best("-val/acc"));
     let (_, said) = dir.call(&["tag", "@best:loss", "stage=worst"]).said();
     assert!(said.starts_with("note: @best:loss is"), "{said}");
+    // Unless the store knows better.
+    assert_ne!(largest, smallest);
+    dir.ok(&["best", "val/acc", "--min"]);
+    assert_eq!(best("val/acc"), smallest);
+    assert_eq!(said_of("@best:val/acc"), "");
 }
 
 #[test]

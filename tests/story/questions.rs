@@ -142,11 +142,11 @@ c406cb65  vit-0.1-2  loss is NaN
         &dir,
         "tracker query \"model = 'vit' and val/acc > 0.66\" --sort -val/acc -n 4",
         str![[r#"
-ID        NAME         STATUS     model  val/acc  STARTED
-930ece37  vit-0.01-1   completed  vit     0.7017  2024-01-23
-15779841  vit-0.01-0   completed  vit     0.6827  2024-01-22
-fcc4a37c  vit-0.01-2   completed  vit     0.6731  2024-01-24
-d9fa0ca0  vit-0.001-1  completed  vit     0.6617  2024-01-26
+ID        NAME         model  val/acc  STATUS     STARTED
+930ece37  vit-0.01-1   vit     0.7017  completed  2024-01-23
+15779841  vit-0.01-0   vit     0.6827  completed  2024-01-22
+fcc4a37c  vit-0.01-2   vit     0.6731  completed  2024-01-24
+d9fa0ca0  vit-0.001-1  vit     0.6617  completed  2024-01-26
 
 "#]],
     );
@@ -180,6 +180,18 @@ ID        NAME          lr
 a669cfaa  cnn-0.01-1    0.01
 de1d95fd  cnn-0.01-2    0.01
 ff5a39e6  cnn-0.01-try  0.01
+
+"#]],
+    );
+    // And it stands among the numbers.
+    ask(
+        &dir,
+        "tracker query 'model = \"cnn\" and seed = 1' --sort -lr --columns name,lr",
+        str![[r#"
+ID        NAME         lr
+debee459  cnn-0.1-1    0.1
+a669cfaa  cnn-0.01-1   0.01
+f2043128  cnn-0.001-1  0.001
 
 "#]],
     );
@@ -275,9 +287,9 @@ d00f20b2  vit-0.001-2                    0.3
         "tracker query 'max(val/acc) - val/acc > 0.05' --sort name --columns name,'max(val/acc)','argmax(val/acc)',val/acc",
         str![[r#"
 ID        NAME         max(val/acc)  argmax(val/acc)  val/acc
-7a93cdf6  vit-0.001-0        0.6963                3  0.6427
-d9fa0ca0  vit-0.001-1        0.7137                3  0.6617
-d00f20b2  vit-0.001-2        0.6876                3  0.6331
+7a93cdf6  vit-0.001-0        0.6963                3   0.6427
+d9fa0ca0  vit-0.001-1        0.7137                3   0.6617
+d00f20b2  vit-0.001-2        0.6876                3   0.6331
 
 "#]],
     );
@@ -537,7 +549,7 @@ param-in-some: experiment "digits": only some runs have "seed" (18 of 19)
         "tracker query 'lr < 0.05 and seed = 0' --sort name --columns name,lr,val/acc --format md",
         str![[r#"
 | ID | NAME | lr | val/acc |
-| --- | --- | --- | --- |
+| --- | --- | --- | ---: |
 | 1cf7bdb8 | cnn-0.001-0 | 0.001 | 0.738 |
 | 3c11f7de | cnn-0.01-0 | 0.01 | 0.778 |
 | 7a93cdf6 | vit-0.001-0 | 0.001 | 0.6427 |

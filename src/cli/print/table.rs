@@ -44,7 +44,8 @@ pub(crate) struct Column {
     right: bool,
     bold: bool,
     cut: Cut,
-    optional: bool,
+    /// When it goes where the screen is narrow.
+    optional: Option<Turn>,
 }
 
 /// How the texts of a column are cut, and the narrowest useful width.
@@ -65,7 +66,7 @@ impl Column {
             right: false,
             bold: true,
             cut: Cut::Never,
-            optional: false,
+            optional: None,
         }
     }
 
@@ -105,9 +106,22 @@ impl Column {
 
     /// Lets the column be left out where the screen is narrow.
     pub(crate) fn optional(mut self) -> Self {
-        self.optional = true;
+        self.optional = self.optional.or(Some(Turn::Last));
         self
     }
+
+    /// Lets the column be left out before those that are merely optional.
+    pub(crate) fn dispensable(mut self) -> Self {
+        self.optional = Some(Turn::First);
+        self
+    }
+}
+
+/// Which optional columns go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    First,
+    Last,
 }
 
 /// How a cell looks where colours are shown.
@@ -553,11 +567,12 @@ fn fit(
         let (count, sum) = kept.fold((0, 0), |(n, sum), at| (n + 1, sum + least(at)));
         sum + GAP * usize::saturating_sub(count, 1)
     };
-    for (at, column) in columns.iter().enumerate().rev() {
-        if least_total(&widths) <= width {
-            break;
-        }
-        if column.optional {
+    for turn in [Turn::First, Turn::Last] {
+        let columns = columns.iter().enumerate().rev();
+        for (at, _) in columns.filter(|(_, column)| column.optional == Some(turn)) {
+            if least_total(&widths) <= width {
+                break;
+            }
             widths[at] = None;
         }
     }

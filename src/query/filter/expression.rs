@@ -37,9 +37,9 @@ impl Expression {
     pub fn parse_list(text: &str, now_us: i64) -> Result<Vec<Self>> {
         if text.len() > TEXT_BYTES_MAX {
             let why = format!("has {} bytes, at most {TEXT_BYTES_MAX}", text.len());
-            return Err(Error::invalid("column", why));
+            return Err(Error::invalid("value", why));
         }
-        let terms = parse_list(text, now_us).map_err(|fault| to_error("column", text, fault))?;
+        let terms = parse_list(text, now_us).map_err(|fault| to_error("value", text, fault))?;
         let typed = |term: &Spanned<Term>| text.get(term.span.clone()).unwrap_or_default();
         Ok(terms
             .into_iter()
@@ -79,7 +79,7 @@ impl Expression {
     /// that has no meaning.
     pub fn resolve(&self, names: &dyn Names) -> Result<Calculation> {
         Calculation::new(&self.term, names, false)
-            .map_err(|fault| to_error("column", &self.source, fault))
+            .map_err(|fault| to_error("value", &self.source, fault))
     }
 }
 

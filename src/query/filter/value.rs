@@ -186,14 +186,30 @@ impl<'a> From<&'a ParamValue> for Value<'a> {
 /// Orders two values of a field as a result is sorted: a total order.
 ///
 /// What is absent, and NaN, comes last whichever way the rest runs. Ascending, true and false come
-/// before numbers, then times, ids, texts.
+/// before numbers, then times, ids, texts. A text that is a number stands among the numbers, as it
+/// does for a filter, behind one that is the same.
 pub fn compare_values(a: &Value<'_>, b: &Value<'_>, descending: bool) -> Ordering {
-    let (rank_a, rank_b) = (rank(a), rank(b));
+    let read = |value: &Value<'_>| match value {
+        Value::Text(text) => match Number::parse(text) {
+            Some(Number::Int(int)) => Some(Value::Int(int)),
+            Some(Number::Float(float)) => Some(Value::Number(float)),
+            None => None,
+        },
+        _ => None,
+    };
+    let (read_a, read_b) = (read(a), read(b));
+    let (as_a, as_b) = (read_a.as_ref().unwrap_or(a), read_b.as_ref().unwrap_or(b));
+    let (rank_a, rank_b) = (rank(as_a), rank(as_b));
     let last = (rank_a == LAST).cmp(&(rank_b == LAST));
     if last.is_ne() || rank_a == LAST {
         return last;
     }
-    let order = rank_a.cmp(&rank_b).then_with(|| compare_alike(a, b));
+    let order = rank_a.cmp(&rank_b);
+    let order = order.then_with(|| compare_alike(as_a, as_b));
+    let order = order.then_with(|| match (a, b) {
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        _ => read_a.is_some().cmp(&read_b.is_some()),
+    });
     if descending { order.reverse() } else { order }
 }
 
