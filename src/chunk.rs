@@ -76,6 +76,20 @@ impl Stats {
             sum: summary.sum.value(),
         }
     }
+
+    /// Takes the stats from some values.
+    pub fn of_values(values: &[f64]) -> Self {
+        let mut summary = Summary::default();
+        summary.add_values(values);
+        let numbers = || values.iter().copied().filter(|value| !value.is_nan());
+        Self {
+            min: numbers().min_by(f64::total_cmp).unwrap_or(f64::INFINITY),
+            max: numbers()
+                .max_by(f64::total_cmp)
+                .unwrap_or(f64::NEG_INFINITY),
+            ..Self::of(&summary)
+        }
+    }
 }
 
 /// How the values of a series are encoded.
@@ -419,6 +433,7 @@ fn multiple_of(values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::codec::hex;
+    use crate::codec::unhex;
 
     #[test]
     fn a_dictionary_is_refused_before_room_is_made_for_it() {
@@ -437,12 +452,6 @@ mod tests {
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&back), bits(values));
         bytes.len()
-    }
-
-    fn unhex(text: &str) -> Vec<u8> {
-        let digits = text.as_bytes().chunks(2);
-        let pair = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-        digits.map(pair).collect()
     }
 
     /// What was written is read for ever. How pco lays out its own bytes may change with it, so

@@ -1,7 +1,7 @@
 //! Stores of every format there was, kept as they were written: each reads as it did on that day.
 //!
-//! `tests/data/store-1` is never made again. A version that cannot read it is wrong, whatever its
-//! own tests say; a new format gets a folder of its own beside it.
+//! `tests/data/store-N` is never made again. A version that cannot read it is wrong, whatever its
+//! own tests say; a new format gets a folder of its own beside it. Those of columns are 1 and 2.
 
 #[expect(dead_code, reason = "each test uses some of it")]
 mod common;
@@ -49,8 +49,14 @@ const POINTS_TOLD: usize = 24;
 /// A number that no file system gives to a file, so that every copy of the store is a copy.
 const NO_INODE: u64 = u64::MAX;
 
-fn kept() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-1")
+/// The formats that there were, and the one that is written.
+const FORMATS: [u32; 2] = [1, 2];
+/// One that nobody knows yet.
+const NEWER: u32 = 9;
+
+fn kept(format: u32) -> PathBuf {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    data.join(format!("store-{format}"))
 }
 
 fn id(number: u8) -> RunId {
@@ -134,11 +140,11 @@ struct Subject {
 }
 
 impl Subject {
-    fn new() -> Self {
+    fn new(format: u32) -> Self {
         let dir = memory_dir();
         let path = dir.path().join(".tracker");
-        copy_folder(&kept().join("store"), &path);
-        let text = fs::read_to_string(kept().join("answers.json")).unwrap();
+        copy_folder(&kept(format).join("store"), &path);
+        let text = fs::read_to_string(kept(format).join("answers.json")).unwrap();
         Self {
             store: Store::open(&path).unwrap(),
             want: serde_json::from_str(&text).unwrap(),
@@ -181,8 +187,12 @@ fn segment_of(path: &Path) -> SegmentId {
 }
 
 #[test]
-fn a_store_of_format_1_reads_as_on_the_day_it_was_written() {
-    let subject = Subject::new();
+fn a_store_of_any_format_reads_as_on_the_day_it_was_written() {
+    FORMATS.into_iter().for_each(read_as_written);
+}
+
+fn read_as_written(format: u32) {
+    let subject = Subject::new(format);
     let reader = subject.store.reader().unwrap();
     let news = ["there is no index yet; reading the journal"];
     assert_eq!(reader.warnings(), news, "a torn tail is an answer");
@@ -217,8 +227,12 @@ fn a_store_of_format_1_reads_as_on_the_day_it_was_written() {
 
 /// The rows of a copy are read and never sealed; at home the same rows are a dead writer's.
 #[test]
-fn rows_of_format_1_are_sealed_where_they_were_written() {
-    let mut subject = Subject::new();
+fn rows_of_any_format_are_sealed_where_they_were_written() {
+    FORMATS.into_iter().for_each(seal_at_home);
+}
+
+fn seal_at_home(format: u32) {
+    let mut subject = Subject::new(format);
     let rows = subject.live(2, ".seg");
     set_inode(&rows, RealSys.stat(&rows).unwrap().inode);
     let of_run = |want: &mut Value| {
@@ -249,10 +263,10 @@ fn set_inode(rows: &Path, inode: u64) {
     fs::write(rows, bytes).unwrap();
 }
 
-/// Says in its header that a segment is of format 2.
+/// Says in its header that a segment is of a newer format.
 fn make_newer(segment: &Path) -> Vec<u8> {
     let mut bytes = fs::read(segment).unwrap();
-    bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
+    bytes[8..12].copy_from_slice(&NEWER.to_le_bytes());
     let crc = crc32c::crc32c(&bytes[..60]);
     bytes[60..64].copy_from_slice(&crc.to_le_bytes());
     fs::write(segment, &bytes).unwrap();
@@ -261,8 +275,8 @@ fn make_newer(segment: &Path) -> Vec<u8> {
 
 #[test]
 fn a_segment_of_a_newer_version_is_named_left_out_and_left_alone() {
-    let subject = Subject::new();
-    for number in [4, 5, 2] {
+    let subject = Subject::new(1);
+    for (number, known) in [(4, 2), (5, 2), (2, 1)] {
         let path = match number {
             4 => subject.live(4, ".sealed"),
             5 => subject.settled(5),
@@ -276,7 +290,8 @@ fn a_segment_of_a_newer_version_is_named_left_out_and_left_alone() {
         let newer = make_newer(&path);
         let name = path.file_name().unwrap().to_str().unwrap();
         let is_named = |text: &str| {
-            text.contains("has format 2, this version reads up to 1") && text.contains(name)
+            let why = format!("has format {NEWER}, this version reads up to {known}");
+            text.contains(&why) && text.contains(name)
         };
         let others: Value = {
             let runs = subject.want.as_array().unwrap().iter();
@@ -331,8 +346,8 @@ fn a_new_store_is_of_this_format() {
     let line = fs::read_to_string(store.path().join("format")).unwrap();
     assert_eq!(line, format!("tracker 1 {}\n", store.id())); // frozen
     assert!(store.id().len() == 32 && store.id().bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let kept = fs::read_to_string(kept().join("store/format")).unwrap();
-    assert_eq!(kept, "tracker 1 000102030405060708090a0b0c0d0e0f\n");
+    let kept = FORMATS.map(|format| fs::read_to_string(kept(format).join("store/format")).unwrap());
+    assert_eq!(kept, ["tracker 1 000102030405060708090a0b0c0d0e0f\n"; 2]);
 }
 
 /// The body of a record of a kind that this version does not know.
@@ -484,13 +499,14 @@ fn say_all_kinds(run: &RunWriter, dir: &Path) {
     run.artifact_bytes("notes.txt", &[7; 3_000]).unwrap();
 }
 
-/// Makes `tests/data/store-1` with the version that is there. Not to be done again: what it made
-/// is what later versions are held to.
+/// Makes the folder of the newest format with the version that is there. Not to be done again: what
+/// it made is what later versions are held to.
 #[test]
 #[ignore = "made once; it refuses to write over what is there"]
 #[expect(clippy::too_many_lines, reason = "a list of what there is, done once")]
 fn make_the_store() {
-    assert!(!kept().exists(), "{} is there, and stays", kept().display());
+    let kept = kept(FORMATS[FORMATS.len() - 1]);
+    assert!(!kept.exists(), "{} is there, and stays", kept.display());
     let dir = memory_dir();
     let path = dir.path().join("store");
     fs::create_dir(&path).unwrap();
@@ -506,7 +522,7 @@ fn make_the_store() {
 
     // Run 1: all there is, by three writers, one of which takes it up again.
     let everything = RunOptions {
-        experiment: Some("all of format 1".to_owned()),
+        experiment: Some("all there is".to_owned()),
         environment: Some(environment()),
         ..options(1, "everything")
     };
@@ -643,9 +659,9 @@ fn make_the_store() {
 
     fs::remove_file(path.join("index.redb")).unwrap();
     fs::remove_file(path.join("fold.lock")).unwrap();
-    fs::create_dir(kept()).unwrap();
-    copy_folder(&path, &kept().join("store"));
-    let store = Store::open(&kept().join("store")).unwrap();
+    fs::create_dir(&kept).unwrap();
+    copy_folder(&path, &kept.join("store"));
+    let store = Store::open(&kept.join("store")).unwrap();
     let text = serde_json::to_string_pretty(&answers(&store)).unwrap();
-    write(&kept().join("answers.json"), &(text + "\n"));
+    write(&kept.join("answers.json"), &(text + "\n"));
 }

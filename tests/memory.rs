@@ -17,12 +17,12 @@ use tracker::import::line;
 use tracker::import::line::LogLine;
 use tracker::journal::Event;
 use tracker::journal::SegmentId;
+use tracker::journal::footer::Footer;
 use tracker::journal::frame;
 use tracker::journal::frame::Seed;
 use tracker::journal::record;
 use tracker::journal::record::Record;
 use tracker::journal::rows;
-use tracker::journal::sealed::Footer;
 use tracker::journal::segment;
 use tracker::model::Name;
 use tracker::model::ParamValue;
@@ -84,6 +84,7 @@ fn decode_all(bytes: &[u8]) {
     want_little("a record", bytes, |bytes| drop(Record::decode(bytes)));
     want_little("a footer", bytes, |bytes| {
         drop(codec::decode::<Footer>(bytes));
+        drop(Footer::decode(bytes, &ID));
     });
     want_little("a segment", bytes, |bytes| {
         drop(rows::parse(bytes, &ID, Path::new("x")));

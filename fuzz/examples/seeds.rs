@@ -18,7 +18,7 @@ use tracker::journal::record;
 use tracker::journal::rows::Group;
 use tracker::journal::rows::Rows;
 use tracker::journal::sealed::Encoder;
-use tracker::journal::sealed::Footer;
+use tracker::journal::footer::Footer;
 use tracker::journal::segment;
 use tracker::model::ArtifactRef;
 use tracker::model::BlobId;
@@ -205,10 +205,14 @@ fn sealed_files() {
         .first_chunk()
         .map_or(0, |len| u32::from_le_bytes(*len)) as usize;
     let (parts, footer) = bytes[HEADER_BYTES..trailer].split_at(trailer - HEADER_BYTES - len);
-    assert!(codec::decode::<Footer>(footer).is_ok());
+    let decoded = Footer::decode(footer, &ID).expect("it is a footer");
+    let mut first = Vec::new();
+    codec::encode(&decoded, &mut first).expect("a footer can be encoded");
     let len = u16::try_from(parts.len()).expect("it is short");
-    let input = [&[1][..], &len.to_le_bytes(), parts, footer].concat();
-    write("sealed", "parts", &input);
+    for (kind, name, footer) in [(1, "parts", &first[..]), (2, "words", footer)] {
+        let input = [&[kind][..], &len.to_le_bytes(), parts, footer].concat();
+        write("sealed", name, &input);
+    }
 }
 
 /// Files by what the first byte says they are called; the second one gives no options.

@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::blob::Blobs;
+use crate::chunk;
 use crate::chunk::Stats;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
@@ -32,6 +33,7 @@ use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
 use crate::index;
+use crate::index::ChunkHead;
 use crate::index::Finish;
 use crate::index::Index;
 use crate::index::Opened;
@@ -43,13 +45,13 @@ use crate::journal::Folders;
 use crate::journal::Role;
 use crate::journal::SegmentId;
 use crate::journal::files::LiveKind;
+use crate::journal::footer::BlockEntry;
+use crate::journal::footer::ColumnEntry;
 use crate::journal::record;
 use crate::journal::rows;
 use crate::journal::rows::EventRow;
 use crate::journal::seal;
 use crate::journal::seal::Recovered;
-use crate::journal::sealed::BlockEntry;
-use crate::journal::sealed::ColumnEntry;
 use crate::journal::sealed::Sealed;
 use crate::model::ArtifactRef;
 use crate::model::ParamValue;
@@ -238,23 +240,34 @@ impl Sink for IndexRun<'_, '_> {
 /// |      8 |     4 | values that are NaN                                |
 /// |     12 |    24 | smallest, largest value, sum of the finite, as f64 |
 /// |     36 |       | values as in the sealed segment                    |
+///
+/// Of up to [`SHORT_ROWS_MAX`] rows the values stand at 8: they tell the rest, and are with the
+/// head wherever that is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkRow<'a> {
     pub(crate) axis: u32,
     pub(crate) rows: u32,
-    pub(crate) stats: Stats,
+    /// None where the values tell them.
+    stats: Option<Stats>,
     pub(crate) values: &'a [u8],
 }
 
+/// Chunks of so few rows have no statistics.
+const SHORT_ROWS_MAX: u32 = 64;
+// A short chunk, its values as they are with the byte that says so, is known whole by its head.
+const _: () = assert!(8 + 1 + 8 * SHORT_ROWS_MAX as usize <= ChunkHead::WHOLE_BYTES_MAX);
+
 impl<'a> ChunkRow<'a> {
     fn encode(axis: u32, rows: u32, column: &ColumnEntry, values: &[u8]) -> Vec<u8> {
-        let stats = &column.stats;
         let mut bytes = Vec::with_capacity(36 + values.len());
         bytes.extend_from_slice(&axis.to_le_bytes());
         bytes.extend_from_slice(&rows.to_le_bytes());
-        bytes.extend_from_slice(&stats.nan_count.to_le_bytes());
-        for number in [stats.min, stats.max, stats.sum] {
-            bytes.extend_from_slice(&number.to_le_bytes());
+        if rows > SHORT_ROWS_MAX {
+            let stats = &column.stats;
+            bytes.extend_from_slice(&stats.nan_count.to_le_bytes());
+            for number in [stats.min, stats.max, stats.sum] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
         }
         bytes.extend_from_slice(values);
         bytes
@@ -263,21 +276,33 @@ impl<'a> ChunkRow<'a> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes(bytes);
         let (axis, rows) = (bytes.u32()?, bytes.u32()?);
-        let nan_count = bytes.u32()?;
-        let mut float = || bytes.u64().map(f64::from_bits);
-        let (min, max, sum) = (float()?, float()?, float()?);
-        let stats = Stats {
-            nan_count,
-            min,
-            max,
-            sum,
-        };
+        let mut stats = None;
+        if rows > SHORT_ROWS_MAX {
+            stats = Some(Stats {
+                nan_count: bytes.u32()?,
+                min: bytes.f64()?,
+                max: bytes.f64()?,
+                sum: bytes.f64()?,
+            });
+        }
         Ok(Self {
             axis,
             rows,
             stats,
             values: bytes.0,
         })
+    }
+
+    /// Returns the statistics of the values; the head of the chunk is enough.
+    pub(crate) fn stats(&self) -> Result<Stats, Malformed> {
+        self.stats.map_or_else(
+            || {
+                let mut values = Vec::new();
+                chunk::decode_values(self.values, self.rows as usize, &mut values)?;
+                Ok(Stats::of_values(&values))
+            },
+            Ok,
+        )
     }
 }
 

@@ -11,9 +11,11 @@ use crate::codec;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::model::BlobId;
+use crate::model::EDGE_WORDS;
 use crate::model::Edge;
 use crate::model::ParamValue;
 use crate::model::RunInfo;
+use crate::model::SUMMARY_WORDS;
 use crate::model::Stamp;
 use crate::model::Status;
 use crate::model::Summary;
@@ -186,39 +188,51 @@ pub(super) struct SeriesRow {
     pub(super) span: u64,
 }
 
-/// A series as it is stored. One point says all of its summary, and most series of a short run
-/// have one point: 37 bytes instead of 146.
-#[derive(Serialize, Deserialize)]
-enum StoredSeries {
-    Point(Edge, u64),
-    Points(Summary, u64),
-}
+/// A series that is one point: its words, then the span.
+const POINT: u8 = 0;
+/// A series of more: the words of its summary, then the span.
+const POINTS: u8 = 1;
 
+/// A series is stored as a byte that tells which, then words. One point says all of its summary,
+/// and most series of a short run have one point.
 impl SeriesRow {
-    pub(super) fn encode(&self) -> Result<Vec<u8>, Malformed> {
-        let mut whole = Vec::new();
-        codec::encode(&StoredSeries::Points(self.summary, self.span), &mut whole)?;
-        let Some(point) = self.summary.first.filter(|_| self.summary.count == 1) else {
-            return Ok(whole);
-        };
-        let mut short = Vec::new();
-        codec::encode(&StoredSeries::Point(point, self.span), &mut short)?;
-        let mut again = Vec::new();
-        let stored = StoredSeries::Points(Self::decode(&short)?.summary, self.span);
-        codec::encode(&stored, &mut again)?;
-        Ok(if again == whole { short } else { whole })
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let words = self.summary.words();
+        let point = self.summary.first.filter(|_| self.summary.count == 1);
+        if let Some(point) = point.filter(|point| summary_of(point).words() == words) {
+            return stored(POINT, &point.words(), self.span);
+        }
+        stored(POINTS, &words, self.span)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        Ok(match codec::decode(bytes)? {
-            StoredSeries::Points(summary, span) => Self { summary, span },
-            StoredSeries::Point(point, span) => {
-                let mut summary = Summary::default();
-                summary.add(point.step, point.stamp, point.value);
-                Self { summary, span }
+        let mut rest = Bytes(bytes);
+        let summary = match rest.u8()? {
+            POINT => summary_of(&Edge::from_words(rest.words::<EDGE_WORDS>()?)),
+            POINTS => Summary::from_words(&rest.words::<SUMMARY_WORDS>()?),
+            tag => {
+                return Err(Malformed::new(format!(
+                    "a series of an unknown kind, {tag}"
+                )));
             }
-        })
+        };
+        let [span] = rest.words()?;
+        Ok(Self { summary, span })
     }
+}
+
+fn stored(tag: u8, words: &[u64], span: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    bytes.push(tag);
+    codec::put_words(words, &mut bytes);
+    codec::put_words(&[span], &mut bytes);
+    bytes
+}
+
+fn summary_of(point: &Edge) -> Summary {
+    let mut summary = Summary::default();
+    summary.add(point.step, point.stamp, point.value);
+    summary
 }
 
 /// Encodes a row by the crate's codec.

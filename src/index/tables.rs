@@ -10,13 +10,14 @@
 //! One version, in [`META`], speaks for all of them, for the whole file is made anew when it
 //! changes; so no row carries a version of its own.
 //!
-//! Versions: 1, the first; 2, long values stand apart from the heads of their chunks.
+//! Versions: 1, the first; 2, long values stand apart from the heads of their chunks; 3, series in
+//! words, and short chunks without what their values tell.
 
 use redb::TableDefinition;
 use redb::TableHandle;
 
 /// Version of all tables and rows together.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// What file this is: `format` u32, `store` text, `device` and `inode` u64, little-endian.
 ///
@@ -53,8 +54,8 @@ pub(super) const ARTIFACTS: TableDefinition<(u32, &str), &[u8]> = TableDefinitio
 /// (run, metric) → `SeriesRow`.
 pub(super) const SERIES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("series");
 
-/// (run, metric, first step, n) → last step i64, then the chunk as `fold` gave it; of a long one
-/// its head alone.
+/// (run, metric, first step, n) → last step less the first as a word, then the chunk as `fold`
+/// gave it; of a long one its head alone.
 ///
 /// So the heads of a series of ten million points are in 50 pages, not behind as many bytes as all
 /// of its values. Of a short one the values stand here, too: a row less.
@@ -71,6 +72,8 @@ pub(super) const VALUES: TableDefinition<(u32, u32, i64, u32), &[u8]> =
 
 /// Bytes of a chunk that are its head.
 pub(super) const HEAD_BYTES: usize = 36;
+/// A chunk of so few bytes is read whole where heads are read.
+pub(super) const WHOLE_BYTES_MAX: usize = 521;
 /// Most bytes of values that stand in [`CHUNKS`], behind their head.
 const VALUES_BESIDE_MAX: usize = 2_048;
 

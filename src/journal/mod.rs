@@ -12,9 +12,9 @@
 //!
 //! The path of a point: [`record`] lays it out, [`frame`] guards it, [`segment`] appends it,
 //! [`writer`] turns segments over, `background` works behind the caller, [`seal`] makes columns of
-//! a full segment, [`sealed`] is their file, [`rows`] reads a segment back, [`files`] knows names
-//! and folders. A run that ended elsewhere comes in through [`whole`]; [`remains`] reads what is
-//! left of a damaged file.
+//! a full segment, [`sealed`] is their file and [`footer`] what it begins to be read by, [`rows`]
+//! reads a segment back, [`files`] knows names and folders. A run that ended elsewhere comes in
+//! through [`whole`]; [`remains`] reads what is left of a damaged file.
 //!
 //! Invariants:
 //! - a segment has one writer, the holder of its lock; a run may have many writers;
@@ -22,10 +22,11 @@
 //! - reading never writes: a torn tail is where reading stops, and nothing cuts it off.
 //!
 //! Relies on: stores to a mapped page outlive the process; rename is atomic; a lock dies with its
-//! holder. Format versions: 1, the first.
+//! holder. Format versions: 1, the first; of columns also 2.
 
 mod background;
 pub mod files;
+pub mod footer;
 pub mod frame;
 mod maker;
 pub mod record;

@@ -3,7 +3,7 @@
 //! ```text
 //! header      64 bytes, as of rows, but `trk-cols`
 //! parts       chunks of columns and frames of events, each with a checksum in the footer
-//! footer      bincode of [`Footer`]
+//! footer      what stands where: [`footer`](super::footer)
 //! trailer     48 bytes
 //! ```
 //!
@@ -14,17 +14,19 @@
 //! A part is guarded by a CRC-32C of its own, so that one chunk can be read without the file; the
 //! BLAKE3 in the trailer guards the whole and names it across stores.
 //!
-//! Format versions: 1, the first.
+//! Format versions: 1, the first; 2, the footer's second encoding.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::Serialize;
-
 use super::files::SegmentId;
+use super::footer;
+use super::footer::BlockEntry;
+use super::footer::ColumnEntry;
+use super::footer::Footer;
+use super::footer::Part;
 use super::frame::Seed;
 use super::record;
 use super::record::Record;
@@ -34,23 +36,21 @@ use super::rows::Rows;
 use super::segment;
 use crate::chunk;
 use crate::chunk::Mode;
-use crate::chunk::Stats;
-use crate::codec;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::error::Damage;
 use crate::error::Error;
 use crate::error::Result;
-use crate::limits::CHUNK_ROWS_MAX;
 use crate::limits::GROUP_ROWS_MIN;
 use crate::limits::SEGMENT_READ_BYTES_MAX;
 use crate::model::Name;
 use crate::model::Point;
+use crate::model::RowSpan;
 use crate::model::Summary;
 use crate::sys::File;
 
 const MAGIC: [u8; 8] = *b"trk-cols";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Bytes of the trailer. Integers are little-endian.
 ///
@@ -62,118 +62,8 @@ const VERSION: u32 = 1;
 /// |     40 |     8 | `trk-cols`                                   |
 const TRAILER_BYTES: usize = 48;
 
-/// Most points of a segment: those of the longest rows, 8 bytes each.
-const POINTS_MAX: u64 = SEGMENT_READ_BYTES_MAX / 8;
-
 /// Groups up to this many stay as they are, however few rows they have.
 const SMALL_GROUPS_MAX: usize = 8;
-
-/// A run of bytes in the file, guarded by its own checksum.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Part {
-    /// Bytes from the start of the file.
-    pub offset: u64,
-    /// Length in bytes.
-    pub len: u32,
-    /// CRC-32C, seeded as frames are.
-    pub crc: u32,
-}
-
-/// The steps and times of a block of rows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct BlockEntry {
-    /// Rows, 1 to 4,096.
-    pub rows: u32,
-    /// Smallest step.
-    pub min_step: i64,
-    /// Largest step.
-    pub max_step: i64,
-    /// Encoded places among the segment's records, steps and times, one after the other.
-    pub axis: Part,
-    /// Bytes of `axis` that are places, then steps.
-    pub axis_split: (u32, u32),
-    /// A chunk of values for each metric of the group.
-    pub columns: Vec<ColumnEntry>,
-}
-
-/// The values of one metric in a block.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ColumnEntry {
-    /// Encoded values.
-    pub part: Part,
-    /// What is known of them.
-    pub stats: Stats,
-}
-
-/// Rows with the same metrics in the same order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GroupEntry {
-    /// Positions in [`Footer::metrics`].
-    pub metrics: Vec<u32>,
-    /// The rows in the order logged.
-    pub blocks: Vec<BlockEntry>,
-}
-
-/// What stands where in the file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Footer {
-    /// Metrics that have points here, and the summary of each.
-    pub metrics: Vec<(Name, Summary)>,
-    /// Their points.
-    pub groups: Vec<GroupEntry>,
-    /// All other records: place, then body, for each.
-    pub events: Part,
-    /// How many of those this version did not know when it sealed.
-    pub unknown_count: u32,
-    /// Points in the segment.
-    pub points: u64,
-}
-
-impl Footer {
-    /// Refuses what no encoder writes and would cost a reader dearly: a chunk that many columns
-    /// name is read for each, and a few bytes decode to thousands of values.
-    ///
-    /// - `len`: length of the file in bytes
-    fn check(&self, len: u64) -> Result<(), Malformed> {
-        let mut parts = u64::from(self.events.len);
-        let mut points = 0u64;
-        for group in &self.groups {
-            let metrics = &group.metrics;
-            if metrics.iter().any(|at| *at as usize >= self.metrics.len()) {
-                return Err(Malformed::new("a group has a metric without a name"));
-            }
-            for block in &group.blocks {
-                let columns = block.columns.len();
-                if columns != metrics.len()
-                    || !(1..=CHUNK_ROWS_MAX as u64).contains(&u64::from(block.rows))
-                {
-                    let (rows, want) = (block.rows, metrics.len());
-                    let why = format!("a block of {rows} rows has {columns} columns of {want}");
-                    return Err(Malformed::new(why));
-                }
-                let each = block
-                    .columns
-                    .iter()
-                    .map(|column| u64::from(column.part.len));
-                parts = parts.saturating_add(u64::from(block.axis.len) + each.sum::<u64>());
-                points = points.saturating_add(u64::from(block.rows) * columns as u64);
-            }
-        }
-        if parts > len {
-            let why = format!("its parts have {parts} bytes, the file has {len}");
-            return Err(Malformed::new(why));
-        }
-        if points > POINTS_MAX {
-            let why = format!("it has {points} points, at most {POINTS_MAX}");
-            return Err(Malformed::new(why));
-        }
-        if points != self.points {
-            let why = format!("it tells of {} points and has {points}", self.points);
-            return Err(Malformed::new(why));
-        }
-        Ok(())
-    }
-}
 
 /// Encodes one segment of a writer after the other, into the same memory.
 ///
@@ -204,25 +94,16 @@ impl Encoder {
             seed: Seed::of(id),
             names: &rows.metrics,
             modes: &mut self.modes,
-            series: vec![(Summary::default(), None); rows.metrics.len()],
+            chosen: vec![None; rows.metrics.len()],
+            footer: footer::Writer::new(&rows.metrics),
         };
         let split = split_small_groups(&rows.groups);
-        let groups = split.as_deref().unwrap_or(&rows.groups);
-        let points = groups.iter().map(|group| group.values.len() as u64).sum();
-        let groups = groups
-            .iter()
-            .map(|group| out.group(group))
-            .collect::<Result<Vec<_>, _>>()?;
+        for group in split.as_deref().unwrap_or(&rows.groups) {
+            out.group(group)?;
+        }
         let events = out.events(rows)?;
-        let summaries = out.series.iter().map(|(summary, _)| *summary);
-        let footer = Footer {
-            metrics: rows.metrics.iter().cloned().zip(summaries).collect(),
-            groups,
-            events,
-            unknown_count: u32::try_from(rows.unknown.len()).unwrap_or(u32::MAX),
-            points,
-        };
-        out.finish(&footer)?;
+        let unknown_count = u32::try_from(rows.unknown.len()).unwrap_or(u32::MAX);
+        out.finish(&events, unknown_count)?;
         Ok(&self.bytes)
     }
 }
@@ -275,7 +156,8 @@ struct Output<'a> {
     names: &'a [Name],
     modes: &'a mut HashMap<Name, (Mode, u32)>,
     /// Of each metric, how it is encoded once that is chosen.
-    series: Vec<(Summary, Option<Mode>)>,
+    chosen: Vec<Option<Mode>>,
+    footer: footer::Writer,
 }
 
 impl Output<'_> {
@@ -288,56 +170,49 @@ impl Output<'_> {
         })
     }
 
-    fn group(&mut self, group: &Group) -> Result<GroupEntry, Malformed> {
-        let mut blocks = Vec::new();
+    fn group(&mut self, group: &Group) -> Result<(), Malformed> {
+        self.footer.group(&group.metrics);
         for range in group.blocks() {
-            let mut block = self.axis(group, range.clone())?;
             let (Some(span), Some(steps)) = (
                 group.span(self.id, range.clone()),
                 group.steps.get(range.clone()),
             ) else {
                 continue;
             };
+            self.axis(group, range.clone(), &span)?;
             let mut encoded = Ok(());
             group.each_column(range, |metric, values| {
                 if encoded.is_err() {
                     return;
                 }
-                let mut part = Summary::default();
-                part.add_column(&span, steps, values);
-                match self.column(metric, &part, values) {
-                    Ok(entry) => block.columns.push(entry),
-                    Err(why) => encoded = Err(why),
-                }
+                let mut summary = Summary::default();
+                summary.add_column(&span, steps, values);
+                encoded = self.column(metric, &summary, values);
             });
             encoded?;
-            blocks.push(block);
         }
-        Ok(GroupEntry {
-            metrics: group.metrics.clone(),
-            blocks,
-        })
+        Ok(())
     }
 
-    fn column(
-        &mut self,
-        metric: u32,
-        part: &Summary,
-        values: &[f64],
-    ) -> Result<ColumnEntry, Malformed> {
+    fn column(&mut self, metric: u32, summary: &Summary, values: &[f64]) -> Result<(), Malformed> {
         let unknown = || Malformed::new(format!("metric {metric} has no name"));
         let at = metric as usize;
         let name = self.names.get(at).ok_or_else(unknown)?;
-        let (summary, chosen) = self.series.get_mut(at).ok_or_else(unknown)?;
-        summary.merge(part);
+        let chosen = self.chosen.get_mut(at).ok_or_else(unknown)?;
         let mode = *chosen.get_or_insert_with(|| choose_mode(self.modes, name, values));
         let start = self.bytes.len();
         mode.encode(values, self.bytes)?;
-        let (part, stats) = (self.part(start)?, Stats::of(part));
-        Ok(ColumnEntry { part, stats })
+        let part = self.part(start)?;
+        self.footer.column(&part, summary);
+        Ok(())
     }
 
-    fn axis(&mut self, group: &Group, range: Range<usize>) -> Result<BlockEntry, Malformed> {
+    fn axis(
+        &mut self,
+        group: &Group,
+        range: Range<usize>,
+        span: &RowSpan,
+    ) -> Result<(), Malformed> {
         let rows = group.rows.get(range.clone()).unwrap_or_default();
         let steps = group.steps.get(range.clone()).unwrap_or_default();
         let times = group.times_us.get(range).unwrap_or_default();
@@ -348,20 +223,22 @@ impl Output<'_> {
         chunk::encode_ints(steps, self.bytes)?;
         let steps_len = len32(self.bytes.get(start..).unwrap_or_default())? - places_len;
         chunk::encode_ints(times, self.bytes)?;
-        Ok(BlockEntry {
-            rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-            min_step: steps.iter().copied().min().unwrap_or(0),
-            max_step: steps.iter().copied().max().unwrap_or(0),
-            axis: self.part(start)?,
-            axis_split: (places_len, steps_len),
-            columns: Vec::with_capacity(group.metrics.len()),
-        })
+        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let part = self.part(start)?;
+        self.footer
+            .block(count, span, &part, (places_len, steps_len));
+        Ok(())
     }
 
-    fn finish(self, footer: &Footer) -> Result<(), Malformed> {
-        let Self { bytes, seed, .. } = self;
+    fn finish(self, events: &Part, unknown_count: u32) -> Result<(), Malformed> {
+        let Self {
+            bytes,
+            seed,
+            footer,
+            ..
+        } = self;
         let start = bytes.len();
-        codec::encode(footer, bytes)?;
+        footer.finish(events, unknown_count, bytes)?;
         let footer = bytes.get(start..).unwrap_or_default();
         let (len, crc) = (len32(footer)?, seed.checksum(footer));
         bytes.extend_from_slice(&len.to_le_bytes());
@@ -503,8 +380,8 @@ impl Sealed {
         if Seed::of(id).checksum(&bytes) != footer_crc {
             return Err(damaged(footer_at, "footer", "the checksum is wrong".to_owned()).into());
         }
-        let footer: Footer =
-            codec::decode(&bytes).map_err(|why| damaged(footer_at, "footer", why.0))?;
+        let footer =
+            Footer::decode(&bytes, id).map_err(|why| damaged(footer_at, "footer", why.0))?;
         footer
             .check(len)
             .map_err(|why| damaged(footer_at, "footer", why.0))?;
@@ -701,6 +578,7 @@ fn read_exact(file: &dyn File, bytes: &mut [u8], offset: u64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::codec::hex;
+    use crate::codec::unhex;
     use crate::journal::Event;
     use crate::model::RunId;
     use crate::model::WriterId;
@@ -736,8 +614,8 @@ mod tests {
         };
         let mut encoder = Encoder::default();
         let bytes = encoder.encode(&rows, &id).unwrap();
-        // Version 1: header, parts, footer, trailer.
-        let want = concat!(
+        // Header, parts, footer, trailer.
+        let version_1 = concat!(
             "74726b2d636f6c730100000003000000010000000000000000000000000000000200000000000000",
             "0000000000000000000000000000000000000000e29bdc5400010000000000000002000000000000",
             "00040000000000000001070000000000000001000000000000000046000000000000005000000000",
@@ -752,7 +630,18 @@ mod tests {
             "0000400000000000000840a519fca556aeab01060e010000cf26255cf9f0910fafd9ac9c52a6ccbd",
             "44706e3cb774c19a6008ece0408e72e32b88c7e074726b2d636f6c73",
         );
-        assert_eq!(hex(bytes), want);
+        let version_2 = concat!(
+            "74726b2d636f6c730200000003000000010000000000000000000000000000000200000000000000",
+            "0000000000000000000000000000000000000000edf083bd00010000000000000002000000000000",
+            "00040000000000000001070000000000000001000000000000000046000000000000005000000000",
+            "000000ffffffffffffffff01000000000000e03f00000000000000f03f0000000000000040000000",
+            "000000f87f000000000600000010010a04016e0300000003000000c80109ff021700000002000161",
+            "000162010201fcfeffffff0119fca556aeab01111411111111010343df95c45919110e048c8d0106",
+            "8da2410020000020200009017eb4793fe03ff83fe8410120021022200019df89a378013ff0400802",
+            "7ff04008401460000000188f7a7ee60d16cb5999b8c1b399f5ce1f592036105571f382b5c851ec3b",
+            "7eb929f8dbda74726b2d636f6c73",
+        );
+        assert_eq!(hex(bytes), version_2);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(id.stem());
         std::fs::write(&path, bytes).unwrap();
@@ -761,9 +650,14 @@ mod tests {
         sealed.verify().unwrap();
         assert_eq!(sealed.events().unwrap(), rows.events);
         assert_eq!((sealed.footer.points, sealed.footer.unknown_count), (6, 1));
+        std::fs::write(&path, unhex(version_1)).unwrap();
+        let first = Sealed::open(file().into(), &id).unwrap();
+        first.verify().unwrap();
+        let told = |sealed: &Sealed| format!("{:?}", sealed.footer);
+        assert_eq!(told(&first), told(&sealed));
         let newer = segment::header_of(MAGIC, VERSION + 1, &id, 0);
         std::fs::write(&path, [&newer, &bytes[newer.len()..]].concat()).unwrap();
         let refused = Sealed::open(file().into(), &id);
-        assert!(matches!(refused, Err(Error::NewerFormat { found: 2, .. })));
+        assert!(matches!(refused, Err(Error::NewerFormat { found: 3, .. })));
     }
 }

@@ -116,7 +116,7 @@ pub fn check_header(header: &[u8], id: &SegmentId, path: &Path) -> Result<()> {
     check_header_of(header, MAGIC, VERSION, id, path)
 }
 
-/// Checks a header against the magic of its kind of file.
+/// Checks a header against the magic of its kind of file and the newest version of that.
 pub(super) fn check_header_of(
     header: &[u8],
     magic: [u8; 8],
@@ -133,14 +133,14 @@ pub(super) fn check_header_of(
     }
     let version = header.get(8..).and_then(|tail| tail.first_chunk::<4>());
     let found = version.map_or(0, |bytes| u32::from_le_bytes(*bytes));
-    if found != known {
+    if !(1..=known).contains(&found) {
         return Err(Error::NewerFormat {
             found,
             known,
             path: path.to_owned(),
         });
     }
-    if header != header_of(magic, known, id, inode_of(header)) {
+    if header != header_of(magic, found, id, inode_of(header)) {
         return damaged("it is of another segment than the file's name");
     }
     Ok(())

@@ -8,6 +8,7 @@ mod run;
 mod summary;
 mod time;
 mod value;
+mod words;
 
 pub use id::BlobId;
 pub use id::RunId;
@@ -38,3 +39,7 @@ pub use value::Name;
 pub use value::ParamValue;
 pub use value::Point;
 pub(crate) use value::float_to_json;
+pub(crate) use words::EDGE_WORDS;
+pub(crate) use words::SPAN_WORDS;
+pub(crate) use words::SUMMARY_WORDS;
+pub(crate) use words::VALUE_WORDS;

@@ -54,8 +54,8 @@ pub struct Extreme {
 /// sum of two floats).
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Sum {
-    high: f64,
-    low: f64,
+    pub(super) high: f64,
+    pub(super) low: f64,
 }
 
 impl Sum {
@@ -199,8 +199,8 @@ impl Summary {
         self.merge(&part);
     }
 
-    /// Counts and adds up values.
-    fn add_values(&mut self, values: &[f64]) {
+    /// Counts and adds up values: neither ends nor extremes, and not how many they are.
+    pub(crate) fn add_values(&mut self, values: &[f64]) {
         if values.iter().any(|value| !value.is_finite()) {
             for value in values {
                 if value.is_nan() {
@@ -330,10 +330,10 @@ impl Summary {
 
 /// A row among others.
 #[derive(Clone, Copy, Debug)]
-struct RowAt {
-    position: usize,
-    step: i64,
-    stamp: Stamp,
+pub(super) struct RowAt {
+    pub(super) position: usize,
+    pub(super) step: i64,
+    pub(super) stamp: Stamp,
 }
 
 impl RowAt {
@@ -350,9 +350,9 @@ impl RowAt {
 /// for all metrics that the rows have.
 #[derive(Clone, Copy, Debug)]
 pub struct RowSpan {
-    first: RowAt,
-    last: RowAt,
-    times_us: (i64, i64),
+    pub(super) first: RowAt,
+    pub(super) last: RowAt,
+    pub(super) times_us: (i64, i64),
 }
 
 impl RowSpan {

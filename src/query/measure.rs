@@ -316,7 +316,7 @@ impl Series<'_> {
             let head = Head {
                 steps,
                 rows: row.rows,
-                stats: row.stats,
+                stats: row.stats().map_err(damaged)?,
                 is_inside: from <= steps.0
                     && steps.1 <= to
                     && within.times_us == Within::ALL.times_us,

@@ -601,14 +601,15 @@ fn last_heads(
 }
 
 fn decode_head(tables: &ChunkTables<'_>, head: ChunkHead) -> Result<Head> {
-    let row = ChunkRow::decode(&head.bytes).map_err(|why| damage(tables, &why))?;
+    let row = ChunkRow::decode(&head.bytes).and_then(|row| Ok((row.rows, row.stats()?)));
+    let (rows, stats) = row.map_err(|why| damage(tables, &why))?;
     Ok(Head {
         at: head,
-        rows: row.rows as usize,
+        rows: rows as usize,
         stats: Stats {
-            nan_count: row.stats.nan_count as usize,
-            min: row.stats.min,
-            max: row.stats.max,
+            nan_count: stats.nan_count as usize,
+            min: stats.min,
+            max: stats.max,
         },
     })
 }

@@ -9,6 +9,7 @@ use redb::ReadTransaction;
 use super::Snapshot;
 use super::all_of;
 use super::collect;
+use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::error::Result;
 use crate::index::checksum;
@@ -84,21 +85,25 @@ type ChunkKey = (u32, u32, i64, u32);
 type ChunkEntries = redb::Range<'static, ChunkKey, &'static [u8]>;
 
 /// Where a chunk stands, and how it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkHead {
     /// Its smallest and largest step.
     pub steps: Steps,
     /// Which of the chunks that begin at this step it is.
     pub n: u32,
-    /// Its first bytes, zeros where it is shorter.
-    pub bytes: [u8; ChunkHead::BYTES],
+    /// Its first [`Self::BYTES`] bytes; all of one that has at most [`Self::WHOLE_BYTES_MAX`].
+    pub bytes: Vec<u8>,
     /// Whether the rest stands in a table of its own.
     is_apart: bool,
+    /// Whether there is no rest.
+    is_whole: bool,
 }
 
 impl ChunkHead {
-    /// So many of a chunk's bytes are its head.
+    /// So many of a long chunk's bytes are its head.
     pub const BYTES: usize = tables::HEAD_BYTES;
+    /// A chunk of so few bytes is read whole with its head, but one whose rest stands apart.
+    pub const WHOLE_BYTES_MAX: usize = tables::WHOLE_BYTES_MAX;
 }
 
 /// One series, its tables open: for who looks at heads first and then at some of the chunks.
@@ -221,10 +226,13 @@ impl<'a> ChunkTables<'a> {
             if head.is_apart {
                 return append_values(&self.values, &key, &head.bytes);
             }
+            if head.is_whole {
+                return Ok(head.bytes.clone());
+            }
             let stored = self.chunks.get(key)?;
             let stored = stored.ok_or_else(|| Malformed::new("a chunk is gone"))?;
             let row = checked::<ChunkKey>(&key, stored.value())?;
-            let (_, chunk) = split_last_step(row)?;
+            let (_, chunk) = split_last_step(row, head.steps.first)?;
             Ok(chunk.to_vec())
         })
     }
@@ -271,17 +279,16 @@ impl ChunkHeads<'_> {
                 let (key, value) = entry?;
                 let (_, _, first, n) = key.value();
                 let row = checked::<ChunkKey>(&key.value(), value.value())?;
-                let (last, chunk) = split_last_step(row)?;
+                let (last, chunk) = split_last_step(row, first)?;
                 if last >= *from {
-                    let mut bytes = [0; ChunkHead::BYTES];
-                    for (to, from) in bytes.iter_mut().zip(chunk) {
-                        *to = *from;
-                    }
+                    let is_whole = chunk.len() <= ChunkHead::WHOLE_BYTES_MAX;
+                    let head = chunk.get(..ChunkHead::BYTES).filter(|_| !is_whole);
                     return Ok(Some(ChunkHead {
                         steps: Steps { first, last },
                         n,
-                        bytes,
+                        bytes: head.unwrap_or(chunk).to_vec(),
                         is_apart: chunk.len() == ChunkHead::BYTES,
+                        is_whole,
                     }));
                 }
             }
@@ -321,11 +328,10 @@ fn append_values(
 }
 
 /// Splits the largest step off a row.
-fn split_last_step(row: &[u8]) -> Result<(i64, &[u8]), Malformed> {
-    let (last, bytes) = row
-        .split_first_chunk::<8>()
-        .ok_or_else(|| Malformed::new("a chunk of less than 8 bytes"))?;
-    Ok((i64::from_le_bytes(*last), bytes))
+fn split_last_step(row: &[u8], first: i64) -> Result<(i64, &[u8]), Malformed> {
+    let mut rest = Bytes(row);
+    let [span] = rest.words()?;
+    Ok((first.wrapping_add_unsigned(span), rest.0))
 }
 
 /// Chunks of a series, one after the other.
@@ -369,9 +375,9 @@ fn next_chunk(
     for entry in entries {
         let (key, value) = entry?;
         let row = checked::<ChunkKey>(&key.value(), value.value())?;
-        let (last, bytes) = split_last_step(row)?;
+        let (_, _, first, _) = key.value();
+        let (last, bytes) = split_last_step(row, first)?;
         if last >= from {
-            let (_, _, first, _) = key.value();
             let steps = Steps { first, last };
             let bytes = if bytes.len() == ChunkHead::BYTES {
                 append_values(values, &key.value(), bytes)?

@@ -43,6 +43,7 @@ use crate::index::rows::Segment;
 use crate::index::rows::SeriesRow;
 use crate::index::rows::TagRow;
 use crate::index::tables;
+use crate::limits::CHUNK_ROWS_MAX;
 use crate::model::ArtifactRef;
 use crate::model::BlobId;
 use crate::model::ParamValue;
@@ -361,6 +362,13 @@ impl<'txn> Writer<'txn> {
         self.step(|writer| {
             let summary = writer.with_series(run, metric, |row| {
                 row.summary.merge(part);
+                // None of its chunks is wider, and mostly it is one. Told by the chunk, the row
+                // would grow in a page that is full by then, and leave two half empty.
+                if let (Some(first), Some(last)) = (part.first, part.last)
+                    && part.count <= CHUNK_ROWS_MAX as u64
+                {
+                    row.span = row.span.max(last.step.abs_diff(first.step));
+                }
                 row.summary
             })?;
             if writer.row(run)?.series > columns::COLUMN_METRICS_MAX {
@@ -397,9 +405,11 @@ impl<'txn> Writer<'txn> {
                 None => None,
             };
             let n = after(last)?;
-            let last = steps.last.to_le_bytes();
             let (chunk, values) = tables::split_chunk(chunk);
-            checksum::put(chunks, key(n), [&last, chunk].concat())?;
+            let mut row = Vec::with_capacity(16 + chunk.len());
+            codec::put_words(&[span], &mut row);
+            row.extend_from_slice(chunk);
+            checksum::put(chunks, key(n), row)?;
             values.map_or(Ok(()), |values| {
                 checksum::put(&mut writer.tables.values, key(n), values.to_vec())
             })
@@ -543,7 +553,7 @@ impl<'txn> Writer<'txn> {
             SeriesRow::default()
         };
         let changed = change(&mut series);
-        checksum::put(&mut self.tables.series, key, series.encode()?)?;
+        checksum::put(&mut self.tables.series, key, series.encode())?;
         Ok(changed)
     }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec;
+use crate::journal::footer::Footer;
 use crate::journal::frame;
 use crate::journal::frame::Seed;
 use crate::journal::record;
 use crate::journal::rows::Group;
 use crate::journal::rows::Rows;
 use crate::journal::sealed::Encoder;
-use crate::journal::sealed::Footer;
 use crate::model::WriterId;
 
 const ID: SegmentId = SegmentId {
@@ -126,8 +126,8 @@ fn sealed_with(change: impl FnOnce(&mut Footer)) -> Result<Sealed, Error> {
     let mut bytes = Encoder::default().encode(&rows, &ID).unwrap().to_vec();
     let trailer = bytes.split_off(bytes.len() - TRAILER_BYTES);
     let len = u32::from_le_bytes(*trailer.first_chunk().unwrap()) as usize;
-    let mut footer: Footer = codec::decode(&bytes.split_off(bytes.len() - len)).unwrap();
-    change(&mut footer);
+    let mut footer = Footer::decode(&bytes.split_off(bytes.len() - len), &ID).unwrap();
+    change(&mut footer); // and in the first encoding, which says anything
     let mut encoded = Vec::new();
     codec::encode(&footer, &mut encoded).unwrap();
     bytes.extend_from_slice(&encoded);
