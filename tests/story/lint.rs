@@ -151,7 +151,9 @@ fn names_that_a_run_has_together_are_two_things() {
         }
         dir.ok(&["finish", &id]);
     };
-    names.iter().for_each(|name| start(&[name]));
+    for name in names {
+        start(&[name]);
+    }
     start(&names[..2]);
     let same_names = || -> Vec<String> {
         let output = dir.call(&["lint", "--format", "json"]).output();
