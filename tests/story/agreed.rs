@@ -167,6 +167,13 @@ same in all: model=mlp
         ["plain", "slow"],
         "for programs runs are runs"
     );
+    assert_eq!(
+        runs[1]["compared"]["acc"],
+        json!({"stat": "last", "value": 0.75, "better": "max", "is_best": true,
+            "difference": 0.25, "percent": 50.0})
+    );
+    assert_eq!(runs[1]["compared"]["gap"]["percent"], Value::Null);
+    assert_eq!(runs[1]["compared"]["ece"]["difference"], Value::Null);
 }
 
 #[test]

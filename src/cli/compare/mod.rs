@@ -36,7 +36,7 @@ const RECORDS: [&str; 7] = ["json", "jsonl", "ndjson", "yaml", "yml", "csv", "ts
 ///
 /// The best value of each metric is marked with `*`. Which way is better says `--min` or `--max`,
 /// which is remembered in the store, else its name. With `--metric` the run that is best by that
-/// metric is marked, too.
+/// metric is marked, too. JSON has every run in full and, as `compared`, the same of each metric.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 compared, 1 failed, 2 called wrongly
@@ -133,17 +133,12 @@ fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
         }
     }
     directions.remember(ctx)?;
-    match ctx.out.format() {
-        Format::Json | Format::Jsonl => {
-            ctx.out
-                .json(runs.iter().map(|run| run_to_json(run, now_us)))?;
-            return Ok(0);
-        }
-        Format::Csv | Format::Parquet | Format::Arrow => {
-            ctx.out.frame(runs_frame(&runs, now_us))?;
-            return Ok(0);
-        }
-        Format::Table | Format::Md => {}
+    if matches!(
+        ctx.out.format(),
+        Format::Csv | Format::Parquet | Format::Arrow
+    ) {
+        ctx.out.frame(runs_frame(&runs, now_us))?;
+        return Ok(0);
     }
     let best = match &args.metric {
         Some(metric) => {
@@ -160,6 +155,14 @@ fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
         baseline: args.baseline.is_some(),
         now_us,
     };
+    if matches!(ctx.out.format(), Format::Json | Format::Jsonl) {
+        ctx.out.json(runs.iter().enumerate().map(|(place, run)| {
+            let mut json = run_to_json(run, now_us);
+            json["compared"] = shown.told(place, args.at, &directions).into();
+            json
+        }))?;
+        return Ok(0);
+    }
     ctx.out.table(&shown.table(args.at, &directions))?;
     if let (false, Some(same)) = (args.all, table::same_params(&runs)) {
         let label = ctx.out.styled(Look::Dim, "same in all:");

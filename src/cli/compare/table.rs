@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
 use tracker::model::ParamValue;
 use tracker::model::Run;
 
@@ -118,10 +121,9 @@ fn differ<T: PartialEq>(runs: &[Run], of: impl Fn(&Run) -> T) -> bool {
 }
 
 impl Shown<'_> {
-    /// Few runs beside each other, many below each other.
-    pub(super) fn table(&self, at: At, directions: &Directions) -> Table {
-        let marks: Vec<Option<f64>> = self
-            .fields
+    /// The best value of each field that is a metric, where not all did the same.
+    fn marks(&self, at: At, directions: &Directions) -> Vec<Option<f64>> {
+        self.fields
             .iter()
             .map(|field| match field {
                 Aspect::Column(RunColumn::Field(Field::Metric(name, stat))) => {
@@ -138,7 +140,43 @@ impl Shown<'_> {
                 }
                 Aspect::Column(_) | Aspect::Fact(_) => None,
             })
-            .collect();
+            .collect()
+    }
+
+    /// What the comparison says of a run, for programs: of each metric `{"stat", "value", "better",
+    /// "is_best"}`, and from a baseline `"difference"` and `"percent"`; null where there is no such
+    /// number.
+    pub(super) fn told(&self, place: usize, at: At, directions: &Directions) -> Map<String, Value> {
+        let mut told = Map::new();
+        for (field, mark) in self.fields.iter().zip(self.marks(at, directions)) {
+            let Aspect::Column(RunColumn::Field(Field::Metric(name, stat))) = field else {
+                continue;
+            };
+            let value = |run: &Run| stat_value(run.metrics.get(name)?, *stat);
+            let here = self.runs.get(place).and_then(value);
+            let mut of_metric = json!({
+                "stat": stat.name(),
+                "value": here.map(|value| ParamValue::Float(value).to_json()),
+                "better": directions.of(name).as_str(),
+                "is_best": mark.is_some() && mark == here,
+            });
+            if self.baseline {
+                let from = self.runs.first().and_then(value);
+                let change = from
+                    .zip(here)
+                    .and_then(|(from, to)| number::changed(from, to));
+                let (difference, percent) = change.unzip();
+                of_metric["difference"] = json!(difference);
+                of_metric["percent"] = json!(percent.flatten());
+            }
+            told.insert(name.clone(), of_metric);
+        }
+        told
+    }
+
+    /// Few runs beside each other, many below each other.
+    pub(super) fn table(&self, at: At, directions: &Directions) -> Table {
+        let marks = self.marks(at, directions);
         match self.runs.len() {
             ..=COLUMNS_MAX => self.columns(&marks),
             _ => self.rows(&marks),

@@ -77,19 +77,28 @@ pub(crate) fn spread(mean: f64, std: Option<f64>) -> String {
 /// Writes how far a value is from another, absolute and in per cent, after a blank; nothing where
 /// one of them is not finite, and no per cent of zero.
 pub(crate) fn change(from: f64, to: f64) -> String {
-    let difference = to - from;
-    if !difference.is_finite() {
+    let Some((difference, percent)) = changed(from, to) else {
         return String::new();
-    }
+    };
     let sign = if difference < 0.0 { "" } else { "+" };
-    let absolute = format!("{sign}{}", compact(difference + 0.0));
-    let percent = 100.0 * difference / from.abs();
-    if percent.is_finite() {
-        let decimals = usize::from(percent.abs() < 1_000.0);
-        format!(" {absolute} ({sign}{:.decimals$}%)", percent + 0.0)
-    } else {
-        format!(" {absolute}")
+    let absolute = format!("{sign}{}", compact(difference));
+    match percent {
+        Some(percent) => {
+            let decimals = usize::from(percent.abs() < 1_000.0);
+            format!(" {absolute} ({sign}{percent:.decimals$}%)")
+        }
+        None => format!(" {absolute}"),
     }
+}
+
+/// How far a value is from another, absolute and in per cent of that; none where it is not finite.
+pub(crate) fn changed(from: f64, to: f64) -> Option<(f64, Option<f64>)> {
+    let difference = to - from;
+    let percent = 100.0 * difference / from.abs();
+    difference.is_finite().then(|| {
+        let percent = percent.is_finite().then_some(percent + 0.0);
+        (difference + 0.0, percent)
+    })
 }
 
 fn without_zeros(digits: &str) -> &str {
