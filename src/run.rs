@@ -122,10 +122,11 @@ struct Shared {
     child: OnceLock<Arc<Shared>>,
 }
 
-/// Logs to a run. Can be shared between threads; each call is whole.
+/// Logs to a run. Cheap to clone, and each clone is the same writer; can be shared between threads;
+/// each call is whole.
 ///
-/// Dropping it without [`finish`](Self::finish) leaves a run that has failed.
-#[derive(Debug)]
+/// Dropping the last of them without [`finish`](Self::finish) leaves a run that has failed.
+#[derive(Clone, Debug)]
 pub struct RunWriter(Arc<Shared>);
 
 /// One metric of a run, looked up once.
@@ -326,6 +327,22 @@ impl RunWriter {
             points.iter().try_for_each(|point| {
                 let value = std::iter::once(point.value);
                 writer.points_of_shape(shape, point.step, point.time_us, value)
+            })
+        })
+    }
+
+    /// Appends many points of one metric with the time of now, in the order given.
+    ///
+    /// - `steps`, `values`: `[points]`; of the longer one the rest is left out
+    ///
+    /// # Errors
+    /// As [`Self::log_points`].
+    pub fn log_series(&self, metric: &str, steps: &[i64], values: &[f64]) -> Result<()> {
+        self.0.here()?.while_open(|writer| {
+            let shape = writer.shape_of(metric)?;
+            let time_us = writer.clock().now_us();
+            steps.iter().zip(values).try_for_each(|(step, value)| {
+                writer.points_of_shape(shape, *step, time_us, std::iter::once(*value))
             })
         })
     }
