@@ -60,6 +60,10 @@ pub(crate) struct Global {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Colour,
+
+    /// What the command was called with, as a shell would take it.
+    #[arg(skip)]
+    pub(super) line: Option<String>,
 }
 
 impl Global {
@@ -93,7 +97,12 @@ impl Ctx {
             (format, _) => format,
         };
         Ok(Self {
-            out: Output::new(format.unwrap_or(Format::Table), global.color, file)?,
+            out: Output::new(
+                format.unwrap_or(Format::Table),
+                global.color,
+                file,
+                global.line.clone(),
+            )?,
             global: Global { format, ..global },
             store: OnceCell::new(),
             has_read: Cell::new(false),

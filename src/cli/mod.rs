@@ -40,8 +40,8 @@ mod start;
 mod stat;
 mod tag;
 
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::Parser;
 use clap::Subcommand;
@@ -134,19 +134,26 @@ impl Command {
     }
 }
 
-/// Runs the command that this process was called with.
-pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+/// Runs the command that a process was called with and returns its exit code.
+///
+/// - `arguments`: the program's name first
+pub(crate) fn main(arguments: Vec<OsString>) -> u8 {
+    let told = arguments.iter().skip(1);
+    let told: Vec<_> = told
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(stop) => {
             let _ = stop.print(); // help into a closed pipe is no failure
-            return ExitCode::from(u8::try_from(stop.exit_code()).unwrap_or(fail::USAGE));
+            return u8::try_from(stop.exit_code()).unwrap_or(fail::USAGE);
         }
     };
+    cli.global.line = print::shell_words(&told);
     let messages = cli.global.messages();
     let ctx = match Ctx::new(cli.global, cli.command.output()) {
         Ok(ctx) => ctx,
-        Err(failure) => return ExitCode::from(failure.report(messages)),
+        Err(failure) => return failure.report(messages),
     };
     let outcome = dispatch(&ctx, cli.command).and_then(|code| {
         ctx.out.finish()?;
@@ -154,10 +161,10 @@ pub(crate) fn main() -> ExitCode {
         Ok(code)
     });
     match outcome {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(failure) => {
             let _ = ctx.out.flush(); // what was answered before it failed
-            ExitCode::from(failure.report(messages))
+            failure.report(messages)
         }
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Output {
     width: Option<usize>,
     colour: bool,
     stderr: Messages,
+    /// What the command was called with, for files that tell it.
+    query: Option<String>,
 }
 
 enum Sink {
@@ -99,12 +101,15 @@ impl Sink {
 impl Output {
     /// Answers to standard output, or to `file`, which is made when all is written.
     ///
+    /// - `query`: what was asked, for files that tell it
+    ///
     /// # Errors
     /// [`Failure`] if the file cannot be written, or the format not go there.
     pub(crate) fn new(
         format: Format,
         colour: Colour,
         file: Option<&Path>,
+        query: Option<String>,
     ) -> Result<Self, Failure> {
         let stdout = io::stdout();
         format.check(file.is_none() && stdout.is_terminal())?;
@@ -126,6 +131,7 @@ impl Output {
             width: width.map(usize::from),
             colour: on,
             stderr: Messages::new(colour),
+            query,
         })
     }
 
@@ -246,12 +252,12 @@ impl Output {
 
     /// Writes a frame as CSV, Parquet or Arrow.
     pub(crate) fn frame(&self, frame: Frame<'_>) -> Result<(), Failure> {
+        let frame = Frame {
+            query: self.query.clone(),
+            ..frame
+        };
         #[cfg(feature = "arrow")]
         if self.format.is_binary() {
-            let arguments = std::env::args_os().skip(1);
-            let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-            let query = shell_words(&arguments.collect::<Vec<_>>());
-            let frame = Frame { query, ..frame };
             return self.write_through(|out| match self.format {
                 Format::Parquet => export::write_parquet(frame, out),
                 _ => export::write_arrow(frame, out),
