@@ -31,6 +31,7 @@ use arrow_schema::ArrowError;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
+use arrow_schema::SchemaRef;
 use arrow_schema::TimeUnit;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -56,6 +57,23 @@ const BATCH_ROWS_MAX: usize = 1 << 16;
 /// than 2 GiB, and a text at most [`TEXT_BYTES_MAX`](crate::limits::TEXT_BYTES_MAX).
 const BATCH_TEXT_BYTES: usize = 64 << 20;
 
+/// Columns and the batches of their rows.
+pub type Batches = (SchemaRef, Vec<RecordBatch>);
+
+/// Returns a frame as Arrow's own, for who hands it on in memory.
+///
+/// # Errors
+/// [`Error::Invalid`] for a value of another type than its column's.
+pub fn arrow_batches(frame: Frame<'_>) -> Result<Batches> {
+    let schema = schema(&frame);
+    let mut batches = Vec::new();
+    Filling::new(frame, Arc::clone(&schema)).each(|batch| {
+        batches.push(batch);
+        Ok(())
+    })?;
+    Ok((schema, batches))
+}
+
 /// Writes a frame as an Arrow IPC file, which is also Feather version 2.
 ///
 /// # Errors
@@ -63,8 +81,8 @@ const BATCH_TEXT_BYTES: usize = 64 << 20;
 pub fn write_arrow(frame: Frame<'_>, out: &mut dyn Write) -> Result<()> {
     let schema = schema(&frame);
     let mut writer = FileWriter::try_new(Vec::new(), &schema).map_err(arrow_failed)?;
-    Batches::new(frame, schema).each(|batch| {
-        writer.write(batch).map_err(arrow_failed)?;
+    Filling::new(frame, schema).each(|batch| {
+        writer.write(&batch).map_err(arrow_failed)?;
         hand_on(writer.get_mut(), out)
     })?;
     writer.finish().map_err(arrow_failed)?;
@@ -85,8 +103,8 @@ pub fn write_parquet(frame: Frame<'_>, out: &mut dyn Write) -> Result<()> {
         .build();
     let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties));
     let mut writer = writer.map_err(parquet_failed)?;
-    Batches::new(frame, schema).each(|batch| {
-        writer.write(batch).map_err(parquet_failed)?;
+    Filling::new(frame, schema).each(|batch| {
+        writer.write(&batch).map_err(parquet_failed)?;
         hand_on(writer.inner_mut(), out)
     })?;
     let mut rest = writer.into_inner().map_err(parquet_failed)?;
@@ -101,7 +119,7 @@ fn hand_on(written: &mut Vec<u8>, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn schema(frame: &Frame<'_>) -> Arc<Schema> {
+fn schema(frame: &Frame<'_>) -> SchemaRef {
     let fields: Vec<Field> = frame.columns.iter().map(field).collect();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mut about = HashMap::from([("tracker.version".to_owned(), version)]);
@@ -135,15 +153,15 @@ fn data_type(of: Type) -> DataType {
 const UTC: &str = "UTC";
 
 /// The rows of a frame by and by.
-struct Batches<'a> {
+struct Filling<'a> {
     frame: Frame<'a>,
-    schema: Arc<Schema>,
+    schema: SchemaRef,
     builders: Vec<Builder>,
     rows_max: usize,
 }
 
-impl<'a> Batches<'a> {
-    fn new(frame: Frame<'a>, schema: Arc<Schema>) -> Self {
+impl<'a> Filling<'a> {
+    fn new(frame: Frame<'a>, schema: SchemaRef) -> Self {
         let builders: Vec<Builder> = frame.columns.iter().map(Builder::new).collect();
         let rows = BATCH_VALUES / builders.len().max(1);
         Self {
@@ -155,18 +173,18 @@ impl<'a> Batches<'a> {
     }
 
     /// Makes one batch after the other.
-    fn each(mut self, mut take: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+    fn each(mut self, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
         let (mut rows, mut bytes) = (0, 0);
         while let Some(row) = self.frame.rows.next() {
             bytes += self.push(&row)?;
             rows += 1;
             if rows == self.rows_max || bytes >= BATCH_TEXT_BYTES {
-                take(&self.batch()?)?;
+                take(self.batch()?)?;
                 (rows, bytes) = (0, 0);
             }
         }
         if rows > 0 {
-            take(&self.batch()?)?;
+            take(self.batch()?)?;
         }
         Ok(())
     }

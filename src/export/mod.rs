@@ -15,6 +15,10 @@ mod record;
 mod tests;
 
 #[cfg(feature = "arrow")]
+pub use arrow::Batches;
+#[cfg(feature = "arrow")]
+pub use arrow::arrow_batches;
+#[cfg(feature = "arrow")]
 pub use arrow::write_arrow;
 #[cfg(feature = "arrow")]
 pub use arrow::write_parquet;
