@@ -119,6 +119,8 @@ def main():
         with tracker.start_run() as run:
             run.log_series("loss", steps, values)
         reader = run.read()
+        runs = tracker.runs()  # brings the index up to date
+        assert len(runs) > 0
         ns = least(lambda: read_ns(reader))
         row("series into arrays, 1 M points", 1e3 / ns, 50, "M points/s", at_least=True)
         code = "import tracker\nprint((time.perf_counter() - t0) * 1e3)"

@@ -32,8 +32,9 @@ use crate::error::raised;
 use crate::place;
 use crate::series::Series;
 use crate::value;
+use crate::writer;
 
-/// How long a reader that had no index goes on making one.
+/// How long the index is brought up to date after a question; what is left is for the next.
 const FOLD_BUDGET: Duration = Duration::from_millis(200);
 
 /// Runs of one snapshot, in the order asked for.
@@ -44,7 +45,7 @@ struct Snapshot {
     now_us: i64,
 }
 
-/// Opens the store, asks, and brings an index that is not there on its way.
+/// Opens the store, asks, and brings the index up to date, as the command does.
 fn ask<T>(
     store: Option<PathBuf>,
     question: impl FnOnce(&Store, &Reader) -> Result<T>,
@@ -52,9 +53,9 @@ fn ask<T>(
     let store = place::open(store)?;
     let reader = store.reader()?;
     let answer = question(&store, &reader);
-    let lacked_index = !reader.has_index();
     drop(reader);
-    if lacked_index {
+    // A process that logs leaves the index alone: it may fork or be killed at any time.
+    if !writer::is_logging() {
         let _ = store.fold(Some(FOLD_BUDGET)); // no answer depends on it
     }
     answer

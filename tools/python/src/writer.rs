@@ -4,8 +4,10 @@
 
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyTypeError;
@@ -20,6 +22,9 @@ use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::ArtifactRef;
+use tracker::model::Name;
+use tracker::model::ParamValue;
+use tracker::model::Run;
 use tracker::model::RunId;
 use tracker::model::Status;
 
@@ -35,6 +40,14 @@ const BATCH: usize = 1_024;
 /// The longest reason of a failure that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 64 << 10;
 
+/// Writers of this process that have not ended.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this process logs: then the index is not its to touch.
+pub(crate) fn is_logging() -> bool {
+    LIVE.load(Ordering::Relaxed) > 0
+}
+
 /// Logs to a run; what `tracker.ActiveRun` inherits from.
 #[pyclass(subclass, frozen, module = "tracker._tracker")]
 #[derive(Debug)]
@@ -47,6 +60,7 @@ pub(crate) struct Writer {
     is_member: bool,
     /// Whether errors of the disk are raised rather than counted.
     raises: bool,
+    has_ended: AtomicBool,
     errors: AtomicU64,
     next_step: AtomicI64,
 }
@@ -93,23 +107,28 @@ impl Writer {
             }
             let store = place::open(store)?;
             let id = find(&store, run.unwrap_or_default())?;
-            let next_step = next_step(&store, id)?;
+            let known = store.reader()?.run(id)?;
+            // Before the run is taken up: what cannot be set must not end it as failed.
+            check_params(&known, &params)?;
             let run = match how {
                 "join" => store.join_run(id)?,
                 _ => store.resume_run(id)?,
             };
+            let next_step = next_step(&known);
             for (key, value) in params {
                 run.param(&key, value)?;
             }
             Ok((run, store, next_step))
         };
         let (run, store, next_step) = py.detach(begin).map_err(|error| raised(py, error))?;
+        LIVE.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             run,
             store,
             pid: std::process::id(),
             is_member: how == "join",
             raises,
+            has_ended: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             next_step: AtomicI64::new(next_step),
         })
@@ -331,11 +350,25 @@ impl Writer {
         } else {
             py.detach(|| run.finish(status, reason.as_deref(), None))
         };
+        self.leave();
         self.settle(py, ended)
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 impl Writer {
+    /// Is no longer one that logs.
+    fn leave(&self) {
+        if !self.has_ended.swap(true, Ordering::Relaxed) {
+            LIVE.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     fn log_nested(&self, data: &Bound<'_, PyAny>, step: Option<i64>, commit: bool) -> PyResult<()> {
         let values = value::metrics(data)?;
         let values: Vec<(&str, f64)> = values.iter().map(|(name, v)| (name.as_str(), *v)).collect();
@@ -442,12 +475,28 @@ fn find(store: &Store, text: &str) -> Result<RunId> {
     }
 }
 
+/// Checks that params can be set in a run that is there.
+fn check_params(run: &Run, params: &[(String, ParamValue)]) -> Result<()> {
+    let told = |value: &ParamValue| value.to_json().to_string().into_boxed_str();
+    for (key, new) in params {
+        Name::new("param name", key)?;
+        new.check()?;
+        if let Some(old) = run.params.get(key).filter(|old| *old != new) {
+            return Err(Error::ParamConflict {
+                key: key.clone(),
+                old: told(old),
+                new: told(new),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// One more than the largest last step that a run's metrics have.
-fn next_step(store: &Store, id: RunId) -> Result<i64> {
-    let run = store.reader()?.run(id)?;
+fn next_step(run: &Run) -> i64 {
     let last = run.metrics.values().filter_map(|summary| summary.last);
     let last = last.map(|edge| edge.step).max();
-    Ok(last.map_or(0, |step| step.saturating_add(1)))
+    last.map_or(0, |step| step.saturating_add(1))
 }
 
 /// Cuts the middle out of a long text: of a traceback, begin and end tell most.

@@ -168,6 +168,9 @@ def test_steps_count_on_and_a_resumed_run_goes_on():
     assert read.status == "completed" and read.params == {"more": 1}
     assert [list(column) for column in read.series("a")] == [[0, 1, 10, 11, 12]] * 2
     assert list(read.series("b").steps) == [1]
+    with pytest.raises(tracker.ParamConflict, match="cannot become 2"):
+        tracker.start_run(resume=run.id, params={"more": 2})
+    assert tracker.run(run.id).status == "completed"  # it was not taken up
 
 
 class Colour(enum.Enum):
