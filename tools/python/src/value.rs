@@ -43,34 +43,28 @@ fn number_of_another(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if value.is_none() {
         return Ok(None);
     }
-    let py = value.py();
-    // An array of one number is one, in any number of dimensions; its `__float__` only warns.
-    let is_array = !value.is_instance_of::<PyFloat>()
-        && value
-            .getattr_opt(pyo3::intern!(py, "ndim"))?
-            .is_some_and(|ndim| ndim.extract::<usize>().is_ok_and(|ndim| ndim > 0));
-    let direct = if is_array {
-        Err(PyTypeError::new_err("is an array"))
-    } else {
-        value.extract::<f64>()
-    };
-    let error = match direct {
-        Ok(number) => return Ok(Some(number)),
-        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
-            return Err(PyOverflowError::new_err("is too large for a float"));
-        }
-        Err(error) => error,
-    };
-    let item = value.getattr_opt(pyo3::intern!(py, "item"))?;
-    if let Some(number) = item.and_then(|item| item.call0().ok()?.extract::<f64>().ok()) {
-        return Ok(Some(number));
+    if value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>() {
+        return number_of_python(value).map(Some);
     }
-    if is_array {
-        let size = value.getattr_opt(pyo3::intern!(py, "shape"))?;
-        let size = size.map_or_else(String::new, |shape| format!(" of shape {shape}"));
-        let why = format!("is an array{size}: log one number of it, or all with log_series");
+    let py = value.py();
+    // `item` first: `__float__` warns of a tensor with a gradient and of an array of one number.
+    if let Some(item) = value.getattr_opt(pyo3::intern!(py, "item"))?
+        && let Ok(plain) = item.call0()
+        && (plain.is_instance_of::<PyFloat>() || plain.is_instance_of::<PyInt>())
+    {
+        return number_of_python(&plain).map(Some);
+    }
+    let ndim = value.getattr_opt(pyo3::intern!(py, "ndim"))?;
+    if ndim.is_some_and(|ndim| ndim.extract::<usize>().is_ok_and(|ndim| ndim > 0)) {
+        let shape = value.getattr_opt(pyo3::intern!(py, "shape"))?;
+        let shape = shape.map_or_else(String::new, |shape| format!(" of shape {shape}"));
+        let why = format!("is an array{shape}: log one number of it, or all with log_series");
         return Err(PyTypeError::new_err(why));
     }
+    let error = match number_of_python(value) {
+        Ok(number) => return Ok(Some(number)),
+        Err(error) => error,
+    };
     // What the object itself had to say of why it is no number (a tensor of no data, say).
     if !error.is_instance_of::<PyTypeError>(py) {
         return Err(error);
@@ -78,6 +72,16 @@ fn number_of_another(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     let kind = value.get_type().name()?;
     let why = format!("is a {kind}: metrics are numbers; text can be a tag, a param or the note");
     Err(PyTypeError::new_err(why))
+}
+
+fn number_of_python(value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    value.extract::<f64>().map_err(|error| {
+        if error.is_instance_of::<PyOverflowError>(value.py()) {
+            PyOverflowError::new_err("is too large for a float")
+        } else {
+            error
+        }
+    })
 }
 
 /// Says of which metric a value is wrong.

@@ -103,6 +103,14 @@ class Item:
         return 4.5
 
 
+class Gradient(Item):
+    """A tensor that warns when it is made a float behind its back, as torch's do."""
+
+    def __float__(self):
+        warnings.warn("requires_grad", stacklevel=2)
+        return 4.5
+
+
 class Mutating:
     """A number that changes the dict that it stands in."""
 
@@ -124,6 +132,7 @@ def test_whatever_is_a_number_is_logged():
         "one": numpy.array([[2.5]]),
         "tensor": Tensor(1.5),
         "item": Item(),
+        "gradient": Gradient(),
         "nan": math.nan,
         "none": None,
         "deep": {"er": {"x": 1}, "y": Tensor(2)},
@@ -145,6 +154,7 @@ def test_whatever_is_a_number_is_logged():
         "one": 2.5,
         "tensor": 1.5,
         "item": 4.5,
+        "gradient": 4.5,
         "deep/er/x": 1.0,
         "deep/y": 2.0,
         "first": 1.0,
