@@ -224,7 +224,7 @@ fn a_program_without_parquet_says_how_to_get_one_with_it() {
         2,
         str![[r#"
 error: this tracker was built without parquet
-hint: build it with: `cargo install --path . --features arrow`
+hint: build it whole: `cargo install --path .`
 
 "#]],
     );

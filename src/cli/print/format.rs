@@ -77,8 +77,7 @@ impl Format {
         let name = self.name();
         if self.is_binary() && cfg!(not(feature = "arrow")) {
             let why = format!("this tracker was built without {name}");
-            return Err(Failure::usage(why)
-                .hint("build it with: `cargo install --path . --features arrow`"));
+            return Err(Failure::usage(why).hint("build it whole: `cargo install --path .`"));
         }
         if self.is_binary() && on_terminal {
             return Err(Failure::usage(format!("{name} is nothing for a terminal"))
