@@ -326,15 +326,15 @@ mod typed {
                     "query",
                     "lr > 0",
                     "--columns",
-                    "name,start,lr,lr,min(metrics.loss),nothing",
+                    "name,start,lr,lr,min(metrics.loss),note",
                 ],
                 &[
                     "id Utf8 text attribute id -",
                     "name Utf8 text attribute name -",
                     "start Timestamp(µs, \"UTC\") time attribute start -",
-                    "lr Float64 float - - -",
+                    "params.lr Float64 float param lr -",
                     "min(metrics.loss) Float64 float metric loss min",
-                    "nothing Utf8 text - - -",
+                    "note Utf8 text attribute note -",
                 ],
             ),
             (
@@ -380,7 +380,6 @@ mod typed {
                     "metrics.loss.min Float64 float metric loss min(last)",
                     "metrics.loss.max Float64 float metric loss max(last)",
                     "metrics.loss.median Float64 float metric loss median(last)",
-                    "runs Utf8 text - - -",
                 ],
             ),
             (
