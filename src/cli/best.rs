@@ -89,7 +89,11 @@ pub(crate) fn run(ctx: &Ctx, args: &BestArgs) -> Outcome {
     let reader = ctx.reader()?;
     let mut filter = format!("{field} is not null");
     if let Some(asked) = &args.filter {
-        reader.count(Some(asked))?; // alone first: its errors show the text as it was typed
+        // Alone first: its errors show the text as it was typed.
+        reader.asked(&Query {
+            filter: Some(asked.clone()),
+            ..Query::default()
+        })?;
         filter = format!("({asked}) and {filter}");
     }
     // A name that nobody has would be an error of the sort key, which nobody typed.

@@ -210,8 +210,7 @@ impl Ctx {
         if text == THIS {
             return this_run();
         }
-        if self.is_better_small(text) {
-            let metric = text.trim_start_matches("@best:");
+        if let Some(metric) = self.better_small(text) {
             return Ok(reader.find_run(&format!("@best:-{metric}"))?);
         }
         let found = reader.find_run(text)?;
@@ -237,13 +236,12 @@ impl Ctx {
         (run.status == Status::Running).then_some(id)
     }
 
-    /// Whether a run is asked for as the best by a metric that the store remembers to be better
+    /// The metric by which the best run is asked for, if the store remembers that it is better
     /// small.
-    fn is_better_small(&self, text: &str) -> bool {
-        let settings = || self.store().ok()?.settings().ok();
-        text.strip_prefix("@best:").is_some_and(|metric| {
-            settings().and_then(|settings| settings.better(metric)) == Some(Direction::Min)
-        })
+    fn better_small<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let metric = text.strip_prefix("@best:")?;
+        let better = self.store().ok()?.settings().ok()?.better(metric);
+        (better == Some(Direction::Min)).then_some(metric)
     }
 
     /// Tells of a run asked for as the best that may be the worst, as its metric is called: scripts

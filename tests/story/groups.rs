@@ -36,16 +36,7 @@ fn runs() -> Dir {
         json!({"model": "mlp", "epochs": 5}),
         json!(0.5),
     );
-    dir.write("runs.jsonl", lines);
-    let import = [
-        "import",
-        "runs.jsonl",
-        "--format-in",
-        "record",
-        "--experiment",
-        "e",
-    ];
-    dir.ok(&import);
+    dir.import_records(lines, "e");
     dir
 }
 

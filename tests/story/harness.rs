@@ -36,6 +36,19 @@ impl Dir {
         fs::write(self.path(name), text).unwrap();
     }
 
+    /// Imports records, a line a run, into an experiment.
+    pub(crate) fn import_records(&self, lines: impl AsRef<[u8]>, experiment: &str) {
+        self.write("runs.jsonl", lines);
+        let import = [
+            "import",
+            "runs.jsonl",
+            "--format-in",
+            "record",
+            "--experiment",
+        ];
+        self.call(&import).args(&[experiment]).ok();
+    }
+
     /// `tracker` with these arguments.
     pub(crate) fn call(&self, args: &[&str]) -> Call {
         let mut call = self.program(Path::new(env!("CARGO_BIN_EXE_tracker")));

@@ -34,15 +34,7 @@ fn runs() -> Dir {
         ),
         record("four", json!({}), json!({"val/acc": [0.3, 0.4]})),
     ];
-    dir.write("runs.jsonl", records.join("\n"));
-    dir.ok(&[
-        "import",
-        "runs.jsonl",
-        "--format-in",
-        "record",
-        "--experiment",
-        "old",
-    ]);
+    dir.import_records(records.join("\n"), "old");
     dir
 }
 

@@ -41,15 +41,7 @@ fn runs() -> Dir {
         lines.push_str(&record.to_string());
         lines.push('\n');
     }
-    dir.write("runs.jsonl", lines);
-    dir.ok(&[
-        "import",
-        "runs.jsonl",
-        "--format-in",
-        "record",
-        "--experiment",
-        "e",
-    ]);
+    dir.import_records(lines, "e");
     dir
 }
 

@@ -74,15 +74,7 @@ fn study() -> Dir {
         }
     }
     add(n, "cnn", 0.01, None);
-    dir.write("runs.jsonl", lines);
-    dir.ok(&[
-        "import",
-        "runs.jsonl",
-        "--format-in",
-        "record",
-        "--experiment",
-        "digits",
-    ]);
+    dir.import_records(lines, "digits");
     dir
 }
 

@@ -156,9 +156,10 @@ fn show(ctx: &Ctx, args: &CompareArgs) -> Outcome {
         now_us,
     };
     if matches!(ctx.out.format(), Format::Json | Format::Jsonl) {
+        let marks = shown.marks(args.at, &directions);
         ctx.out.json(runs.iter().enumerate().map(|(place, run)| {
             let mut json = run_to_json(run, now_us);
-            json["compared"] = shown.told(place, args.at, &directions).into();
+            json["compared"] = shown.told(place, &marks, &directions).into();
             json
         }))?;
         return Ok(0);

@@ -122,7 +122,7 @@ fn differ<T: PartialEq>(runs: &[Run], of: impl Fn(&Run) -> T) -> bool {
 
 impl Shown<'_> {
     /// The best value of each field that is a metric, where not all did the same.
-    fn marks(&self, at: At, directions: &Directions) -> Vec<Option<f64>> {
+    pub(super) fn marks(&self, at: At, directions: &Directions) -> Vec<Option<f64>> {
         self.fields
             .iter()
             .map(|field| match field {
@@ -146,9 +146,16 @@ impl Shown<'_> {
     /// What the comparison says of a run, for programs: of each metric `{"stat", "value", "better",
     /// "is_best"}`, and from a baseline `"difference"` and `"percent"`; null where there is no such
     /// number.
-    pub(super) fn told(&self, place: usize, at: At, directions: &Directions) -> Map<String, Value> {
+    ///
+    /// - `marks`: as [`Self::marks`] gives them
+    pub(super) fn told(
+        &self,
+        place: usize,
+        marks: &[Option<f64>],
+        directions: &Directions,
+    ) -> Map<String, Value> {
         let mut told = Map::new();
-        for (field, mark) in self.fields.iter().zip(self.marks(at, directions)) {
+        for (field, mark) in self.fields.iter().zip(marks) {
             let Aspect::Column(RunColumn::Field(Field::Metric(name, stat))) = field else {
                 continue;
             };
@@ -158,7 +165,7 @@ impl Shown<'_> {
                 "stat": stat.name(),
                 "value": here.map(|value| ParamValue::Float(value).to_json()),
                 "better": directions.of(name).as_str(),
-                "is_best": mark.is_some() && mark == here,
+                "is_best": mark.is_some() && *mark == here,
             });
             if self.baseline {
                 let from = self.runs.first().and_then(value);

@@ -64,14 +64,6 @@ impl Expression {
         }
     }
 
-    /// Returns the name that it is, if it is one without a prefix and no attribute.
-    pub fn as_bare_name(&self) -> Option<&str> {
-        match &self.term.value {
-            Term::Name(Name::Bare(name)) => Some(name),
-            _ => None,
-        }
-    }
-
     /// Decides what its names mean.
     ///
     /// # Errors
