@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::journal::Event;
 use crate::journal::Folders;
 use crate::journal::Role;
+use crate::journal::writer::Backlog;
 use crate::journal::writer::Options;
 use crate::journal::writer::Writer;
 use crate::limits::ARTIFACT_PATH_BYTES_MAX;
@@ -115,6 +116,7 @@ struct Shared {
     /// Whether the run has ended: it then takes tags and notes, and no points.
     has_ended: bool,
     writer: Mutex<Option<Writer>>,
+    backlog: Backlog,
     rules: Rules,
     /// Params that the run is known to have.
     params: Mutex<BTreeMap<String, ParamValue>>,
@@ -196,6 +198,7 @@ impl Shared {
             name,
             generation: fork_generation(),
             has_ended,
+            backlog: writer.backlog(),
             writer: Mutex::new(Some(writer)),
             rules,
             params: Mutex::new(params),
@@ -454,6 +457,14 @@ impl RunWriter {
             .and_then(|run| run.with(|writer| Ok(writer.slowed())))
             .ok()
             .flatten()
+    }
+
+    /// Whether the next call may have to wait for disk or core, told without a wait.
+    ///
+    /// For callers that hold what others want, such as the lock of an interpreter.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        self.0.backlog.is_long()
     }
 
     /// Makes all that was logged survive a power cut.

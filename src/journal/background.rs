@@ -115,6 +115,18 @@ struct State {
     stopping: bool,
 }
 
+/// How much of a writer waits to be sealed, told without its lock.
+#[derive(Clone, Debug)]
+pub struct Backlog(Arc<AtomicUsize>);
+
+impl Backlog {
+    /// Whether it is so much that callers are held up.
+    #[inline]
+    pub fn is_long(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > SEAL_QUEUE_BYTES_MAX / 2
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     folders: Folders,
@@ -124,7 +136,7 @@ struct Shared {
     /// Something to do for a thread, or done by one.
     changed: Condvar,
     /// Bytes in `full` and being sealed.
-    waiting_bytes: AtomicUsize,
+    waiting_bytes: Arc<AtomicUsize>,
     appended_bytes: AtomicU64,
     slept_us: AtomicU64,
 }
@@ -164,7 +176,7 @@ impl Background {
             sync_interval: options.sync_interval,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            waiting_bytes: AtomicUsize::new(0),
+            waiting_bytes: Arc::default(),
             appended_bytes: AtomicU64::new(0),
             slept_us: AtomicU64::new(0),
         });
@@ -268,6 +280,11 @@ impl Background {
         let sleep_us = (times * LONGEST_US * above / half).max(20) as u64;
         thread::sleep(Duration::from_micros(sleep_us));
         self.shared.note_slept(i64::try_from(sleep_us).unwrap_or(0));
+    }
+
+    /// Returns what tells how much waits to be sealed.
+    pub(super) fn backlog(&self) -> Backlog {
+        Backlog(Arc::clone(&self.shared.waiting_bytes))
     }
 
     /// Tells for how long callers were held up, if that was worth a word.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::background::Background;
+pub use super::background::Backlog;
 pub use super::background::Options;
 use super::files::Folders;
 use super::files::LiveKind;
@@ -480,6 +481,11 @@ impl Writer {
             process,
         };
         self.event(self.clock.now_us(), &opened)
+    }
+
+    /// Returns what tells how much waits to be sealed.
+    pub fn backlog(&self) -> Backlog {
+        self.background.backlog()
     }
 
     /// Whether disk or core did not keep up, as said to the run once.

@@ -392,8 +392,13 @@ impl Writer {
             (None, true) => self.next_step.fetch_add(1, Ordering::Relaxed),
             (None, false) => self.next_step.load(Ordering::Relaxed),
         };
-        // To let go of the interpreter would cost as much as the call.
-        match self.run.log(step, values) {
+        // To let go of the interpreter costs as much as the call, so only where that may be long.
+        let logged = if self.run.is_behind() {
+            py.detach(|| self.run.log(step, values))
+        } else {
+            self.run.log(step, values)
+        };
+        match logged {
             Ok(()) => Ok(()),
             Err(error) => self.failed(py, error),
         }

@@ -55,14 +55,33 @@ def test_the_end_of_a_program_is_the_end_of_its_run(code, status, reason, block)
     assert out == ""
 
 
-def test_a_run_in_a_block_knows_the_exit_status():
-    program = """
+@pytest.mark.parametrize("block", ["with run: ", ""])
+def test_a_run_knows_the_exit_status(block):
+    program = f"""
         import sys, tracker
-        with tracker.start_run("a"):
-            sys.exit(3)
+        run = tracker.start_run("a")
+        {block}sys.exit(3)
     """
     assert ended(start(program))[0] == 3
     assert (tracker.run("a").status, tracker.run("a").reason) == ("failed", "exit status 3")
+
+
+def test_an_exit_that_was_caught_is_none():
+    program = """
+        import sys, tracker
+        exit = sys.exit
+        run = tracker.start_run("a")
+        try: sys.exit("no")
+        except SystemExit: pass
+        tracker.log({"x": 1})
+        tracker.start_run("b").finish()
+        assert sys.exit is not exit
+        run.finish()
+        assert sys.exit is exit
+        tracker.start_run("c")
+    """
+    assert ended(start(program))[0] == 0
+    assert [run.status for run in tracker.runs()] == ["completed"] * 3
 
 
 def test_handlers_of_the_user_stay():

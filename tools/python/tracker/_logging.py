@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from types import TracebackType
     from typing import Any
+    from typing import NoReturn
 
     from tracker._tracker import Run
     from tracker._tracker import Series
@@ -42,6 +43,9 @@ _RUN_VARIABLE = "TRACKER_RUN_ID"
 _active: list[ActiveRun] = []
 #: Whether this process has logged to the run that it was started in.
 _has_joined = False
+#: What `sys.exit` raised last, and how far the runs had come.
+_exit: tuple[BaseException, list[tuple[str, int]]] | None = None
+_sys_exit = sys.exit
 
 
 class ActiveRun(Writer):
@@ -93,6 +97,8 @@ class ActiveRun(Writer):
         self._is_open = False
         if self in _active:
             _active.remove(self)
+        if not _active and sys.exit is _noting_exit:
+            sys.exit = _sys_exit
         if self.is_forked():
             status, reason = "completed", None
         self._end(status, reason)
@@ -474,14 +480,34 @@ def _end_all(status: str, reason: str | None) -> None:
 
 
 def _at_exit() -> None:
-    """Ends what a program left open: failed if an exception ended the program."""
-    error: BaseException | None = getattr(sys, "last_value", None)
+    """Ends what a program left open: failed if an exception or an exit status says so."""
     # At a prompt the last exception is one among many.
-    is_prompt = hasattr(sys, "ps1") or hasattr(builtins, "get_ipython")
-    if error is None or is_prompt:
+    if hasattr(sys, "ps1") or hasattr(builtins, "get_ipython"):
+        _end_all("completed", None)
+        return
+    error: BaseException | None = getattr(sys, "last_value", None)
+    if error is None and _exit is not None:
+        error, logged = _exit
+        # Somebody caught it, if the program went on to log.
+        if logged != _logged():
+            error = None
+    if error is None:
         _end_all("completed", None)
     else:
         _end_all(*_fate(error))
+
+
+def _logged() -> list[tuple[str, int]]:
+    """How far the runs that are not over have come."""
+    return [(run.id, run.next_step) for run in _active]
+
+
+def _noting_exit(status: Any = None, /) -> NoReturn:
+    """`sys.exit`, for Python tells nobody with what status it ends."""
+    global _exit
+    if threading.current_thread() is threading.main_thread():
+        _exit = (SystemExit(status), _logged())
+    _sys_exit(status)
 
 
 def _on_sigterm(number: int, _frame: FrameType | None) -> None:
@@ -499,6 +525,8 @@ def _watch() -> None:
     # ended here at exit.
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
+    if sys.exit is _sys_exit:
+        sys.exit = _noting_exit
 
 
 def _in_child() -> None:
