@@ -110,6 +110,35 @@ class Tracker(Peer):
         return [float(line.rpartition(",")[2]) for line in lines]
 
 
+class TrackerPackage(Peer):
+    """The Python package, built from this tree."""
+
+    label = "`run.log` of `import tracker`"
+    packages = ("./tools/python", "numpy==2.4.6")
+
+    def version(self) -> str:
+        return f"tracker-db {importlib.metadata.version('tracker-db')}"
+
+    def start(self) -> None:
+        import tracker
+
+        self.run = tracker.start_run()
+
+    def log(self, step: int, values: Values) -> None:
+        self.run.log(values, step)
+
+    def finish(self) -> None:
+        self.run.finish()
+
+    def prepare(self) -> None:
+        import tracker
+
+        self.open = tracker.run
+
+    def series(self, metric: str) -> list[float]:
+        return self.open("@last").series(metric).values.tolist()
+
+
 class Sqlite(Peer):
     label = "SQLite, a commit each step"
     steps_a_commit = 1
@@ -354,6 +383,7 @@ YARDSTICK = "jsonl"
 PEERS: dict[str, type[Peer]] = {
     YARDSTICK: JsonLines,
     "tracker": Tracker,
+    "tracker-package": TrackerPackage,
     "sqlite": Sqlite,
     "sqlite-1000": SqliteBatches,
     "duckdb": DuckDb,

@@ -31,6 +31,22 @@ mod writer;
 use std::ffi::OsString;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3::types::PyTuple;
+
+/// Calls a function of `tracker/` on one of our objects: what needs no speed is written there.
+fn in_python<'py>(
+    (module, function): (&str, &str),
+    object: &Bound<'py, PyAny>,
+    more: Option<&Bound<'py, PyTuple>>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    let mut arguments = vec![object.clone()];
+    arguments.extend(more.into_iter().flatten());
+    let function = py.import(module)?.getattr(function)?;
+    function.call(PyTuple::new(py, arguments)?, options)
+}
 
 /// Runs the command `tracker` and returns its exit code.
 ///

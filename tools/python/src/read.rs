@@ -11,6 +11,7 @@ use pyo3::types::PyCapsule;
 use pyo3::types::PyDict;
 use pyo3::types::PyList;
 use pyo3::types::PySlice;
+use pyo3::types::PyTuple;
 use tracker::CurveQuery;
 use tracker::Error;
 use tracker::Query;
@@ -29,6 +30,7 @@ use tracker::settings::Direction;
 
 use crate::arrow;
 use crate::error::raised;
+use crate::in_python;
 use crate::place;
 use crate::series::Series;
 use crate::value;
@@ -317,16 +319,37 @@ impl Runs {
         slf.py().import("pyarrow")?.call_method1("table", (slf,))
     }
 
+    /// Draws a metric, a curve for each run that has it.
+    ///
+    /// - label: what a curve is called by: an attribute of a run (`name`, `id`), `params.NAME` or
+    ///   `tags.NAME`
+    /// - sample: points a curve at most, chosen so that no peak is lost; None draws all
+    /// - ax, backend, style, returns: as in `Series.plot`
+    ///
+    /// Raises NotFound if none of the runs has the metric.
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "($self, metric, *, ax=None, backend=None, sample=2000, label='name', **style)"
+    )]
+    fn plot<'py>(
+        slf: Bound<'py, Self>,
+        arguments: &Bound<'py, PyTuple>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_python(
+            ("tracker._plot", "runs_plot"),
+            slf.as_any(),
+            Some(arguments),
+            options,
+        )
+    }
+
     fn __repr__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py()
-            .import("tracker._show")?
-            .call_method1("runs_text", (slf,))
+        in_python(("tracker._show", "runs_text"), slf.as_any(), None, None)
     }
 
     fn _repr_html_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py()
-            .import("tracker._show")?
-            .call_method1("runs_html", (slf,))
+        in_python(("tracker._show", "runs_html"), slf.as_any(), None, None)
     }
 }
 
@@ -562,15 +585,35 @@ impl Run {
         Ok(u64::try_from(id & u128::from(u64::MAX)).unwrap_or_default())
     }
 
+    /// Draws metrics, a curve each, by matplotlib or plotly, whichever is installed.
+    ///
+    /// - metrics: names of them; all if left out
+    /// - sample: points a curve at most, chosen so that no peak is lost; None draws all
+    /// - ax, backend, style, returns: as in `Series.plot`
+    ///
+    /// Raises NotFound for a metric that the run has not.
+    #[pyo3(
+        signature = (*metrics, **options),
+        text_signature = "($self, *metrics, ax=None, backend=None, sample=2000, **style)"
+    )]
+    fn plot<'py>(
+        slf: Bound<'py, Self>,
+        metrics: &Bound<'py, PyTuple>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_python(
+            ("tracker._plot", "run_plot"),
+            slf.as_any(),
+            Some(metrics),
+            options,
+        )
+    }
+
     fn __repr__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py()
-            .import("tracker._show")?
-            .call_method1("run_text", (slf,))
+        in_python(("tracker._show", "run_text"), slf.as_any(), None, None)
     }
 
     fn _repr_html_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py()
-            .import("tracker._show")?
-            .call_method1("run_html", (slf,))
+        in_python(("tracker._show", "run_html"), slf.as_any(), None, None)
     }
 }

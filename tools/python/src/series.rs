@@ -21,6 +21,7 @@ use tracker::model::Point;
 
 use crate::arrow;
 use crate::buffer::Column;
+use crate::in_python;
 
 /// The points of one metric of one run, by step, then time, then the order logged.
 ///
@@ -197,15 +198,34 @@ impl Series {
         slf.py().import("pyarrow")?.call_method1("table", (slf,))
     }
 
+    /// Draws the curve, by matplotlib or plotly, whichever is installed.
+    ///
+    /// - ax: matplotlib's axes to draw in; new ones if left out
+    /// - backend: `matplotlib` or `plotly`, where both are installed
+    /// - style: handed on, as `color` or `label`
+    /// - returns: the axes, or plotly's figure
+    #[pyo3(
+        signature = (*arguments, **options),
+        text_signature = "($self, ax=None, *, backend=None, **style)"
+    )]
+    fn plot<'py>(
+        slf: Bound<'py, Self>,
+        arguments: &Bound<'py, PyTuple>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_python(
+            ("tracker._plot", "series_plot"),
+            slf.as_any(),
+            Some(arguments),
+            options,
+        )
+    }
+
     fn __repr__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py()
-            .import("tracker._show")?
-            .call_method1("series_text", (slf,))
+        in_python(("tracker._show", "series_text"), slf.as_any(), None, None)
     }
 
     fn _repr_html_(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        slf.py()
-            .import("tracker._show")?
-            .call_method1("series_html", (slf,))
+        in_python(("tracker._show", "series_html"), slf.as_any(), None, None)
     }
 }

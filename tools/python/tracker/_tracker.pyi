@@ -254,6 +254,23 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """All that is known of it, as `tracker show --format json` prints it."""
 
+    def plot(
+        self,
+        *metrics: str,
+        ax: Any = None,
+        backend: str | None = None,
+        sample: int | None = 2000,
+        **style: Any,
+    ) -> Any:
+        """Draws metrics, a curve each, by matplotlib or plotly, whichever is installed.
+
+        - metrics: names of them; all if left out
+        - sample: points a curve at most, chosen so that no peak is lost; None draws all
+        - ax, backend, style, returns: as in `Series.plot`
+
+        Raises NotFound for a metric that the run has not.
+        """
+
     def _repr_html_(self) -> str: ...
 
 @final
@@ -287,6 +304,26 @@ class Runs(Sequence[Run]):
 
     def __arrow_c_schema__(self) -> object:
         """The schema of `__arrow_c_stream__`."""
+
+    def plot(
+        self,
+        metric: str,
+        *,
+        ax: Any = None,
+        backend: str | None = None,
+        sample: int | None = 2000,
+        label: str = "name",
+        **style: Any,
+    ) -> Any:
+        """Draws a metric, a curve for each run that has it.
+
+        - label: what a curve is called by: an attribute of a run (`name`, `id`), `params.NAME` or
+          `tags.NAME`
+        - sample: points a curve at most, chosen so that no peak is lost; None draws all
+        - ax, backend, style, returns: as in `Series.plot`
+
+        Raises NotFound if none of the runs has the metric.
+        """
 
     def _repr_html_(self) -> str: ...
 
@@ -340,6 +377,15 @@ class Series:
 
     def to_arrow(self) -> Any:
         """A PyArrow Table with the columns `step`, `time` and `value`."""
+
+    def plot(self, ax: Any = None, *, backend: str | None = None, **style: Any) -> Any:
+        """Draws the curve, by matplotlib or plotly, whichever is installed.
+
+        - ax: matplotlib's axes to draw in; new ones if left out
+        - backend: `matplotlib` or `plotly`, where both are installed
+        - style: handed on, as `color` or `label`
+        - returns: the axes, or plotly's figure
+        """
 
     def _repr_html_(self) -> str: ...
 
