@@ -134,6 +134,34 @@ pub(crate) fn step(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     })
 }
 
+/// Takes a time, in seconds since 1970 or as a `datetime`, to microseconds since 1970.
+///
+/// # Errors
+/// `TypeError` for what is neither, `OverflowError` for one too far away.
+pub(crate) fn time_us(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    const US_PER_SECOND: f64 = 1e6;
+    let py = value.py();
+    let seconds = match value.getattr_opt(pyo3::intern!(py, "timestamp"))? {
+        Some(timestamp) => timestamp.call0()?.extract::<f64>()?,
+        None => match number(value) {
+            Ok(Some(seconds)) => seconds,
+            _ => {
+                let shown = value.repr()?;
+                let why = format!("time wants seconds since 1970 or a datetime, has {shown}");
+                return Err(PyTypeError::new_err(why));
+            }
+        },
+    };
+    let us = (seconds * US_PER_SECOND).round();
+    // Not within is NaN, too.
+    if !(i64::MIN as f64..i64::MAX as f64).contains(&us) {
+        return Err(PyOverflowError::new_err(format!(
+            "time {seconds} is beyond 64 bits of microseconds"
+        )));
+    }
+    Ok(us as i64)
+}
+
 /// Names and values.
 type Members<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
 

@@ -48,6 +48,17 @@ pub(crate) fn is_logging() -> bool {
     LIVE.load(Ordering::Relaxed) > 0
 }
 
+/// To which step values go, and when they were.
+#[derive(Clone, Copy, Debug)]
+struct When {
+    /// None counts on.
+    step: Option<i64>,
+    /// Whether the next call without a step logs to the one after this.
+    commit: bool,
+    /// None is now.
+    time_us: Option<i64>,
+}
+
 /// Logs to a run; what `tracker.ActiveRun` inherits from.
 #[pyclass(subclass, frozen, module = "tracker._tracker")]
 #[derive(Debug)]
@@ -184,33 +195,40 @@ impl Writer {
     /// - step: any whole number of 64 bits; steps may repeat and come in any order. Without it one
     ///   more than that of the call before, from 0
     /// - commit: with False the next call without a step logs to the same step
+    /// - time: when it was, in seconds since 1970 as `time.time()` tells it, or a `datetime`; now if
+    ///   left out
     ///
     /// Raises TypeError for what is no number or no name, and nothing is logged; Invalid for a name
     /// that is empty, too long or has control characters; Closed after the run has ended. What the
     /// disk refuses is counted (`errors`) and warned of once, or raised with `on_error="raise"`.
-    #[pyo3(signature = (data, step=None, *, commit=true))]
+    #[pyo3(signature = (data, step=None, *, commit=true, time=None))]
     fn log(
         &self,
         data: &Bound<'_, PyAny>,
         step: Option<&Bound<'_, PyAny>>,
         commit: bool,
+        time: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = data.py();
-        let step = step.map(value::step).transpose()?;
+        let when = When {
+            step: step.map(value::step).transpose()?,
+            commit,
+            time_us: time.map(value::time_us).transpose()?,
+        };
         let Ok(dict) = data.cast::<PyDict>() else {
             if !value::is_group(data) {
                 let kind = data.get_type().name()?;
                 let why = format!("log wants a dict of names and numbers, has a {kind}");
                 return Err(PyTypeError::new_err(why));
             }
-            return self.log_nested(data, step, commit);
+            return self.log_nested(data, when);
         };
         // All is held before any number is asked for: an object may change the dict meanwhile.
         let mut items: Step<(Bound<'_, PyString>, Bound<'_, PyAny>)> = Step::new();
         for (name, value) in dict.iter() {
             match name.cast_into_exact::<PyString>() {
                 Ok(name) => items.push((name, value)),
-                Err(_no_plain_name) => return self.log_nested(data, step, commit),
+                Err(_no_plain_name) => return self.log_nested(data, when),
             }
         }
         let mut values: Step<(&str, f64)> = Step::new();
@@ -219,11 +237,11 @@ impl Writer {
             match value::number(value) {
                 Ok(Some(number)) => values.push((text, number)),
                 Ok(None) => {}
-                Err(_) if value::is_group(value) => return self.log_nested(data, step, commit),
+                Err(_) if value::is_group(value) => return self.log_nested(data, when),
                 Err(error) => return Err(value::of_metric(py, text, error)),
             }
         }
-        self.log_values(py, step, commit, &values)
+        self.log_values(py, when, &values)
     }
 
     /// Logs many points of one metric, in the order given, with the time of now.
@@ -369,21 +387,16 @@ impl Writer {
         }
     }
 
-    fn log_nested(&self, data: &Bound<'_, PyAny>, step: Option<i64>, commit: bool) -> PyResult<()> {
+    fn log_nested(&self, data: &Bound<'_, PyAny>, when: When) -> PyResult<()> {
         let values = value::metrics(data)?;
         let values: Vec<(&str, f64)> = values.iter().map(|(name, v)| (name.as_str(), *v)).collect();
-        self.log_values(data.py(), step, commit, &values)
+        self.log_values(data.py(), when, &values)
     }
 
     #[inline]
-    fn log_values(
-        &self,
-        py: Python<'_>,
-        step: Option<i64>,
-        commit: bool,
-        values: &[(&str, f64)],
-    ) -> PyResult<()> {
-        let step = match (step, commit) {
+    fn log_values(&self, py: Python<'_>, when: When, values: &[(&str, f64)]) -> PyResult<()> {
+        let commit = when.commit;
+        let step = match (when.step, commit) {
             (Some(step), _) => {
                 let next = if commit { step.saturating_add(1) } else { step };
                 self.next_step.store(next, Ordering::Relaxed);
@@ -392,11 +405,15 @@ impl Writer {
             (None, true) => self.next_step.fetch_add(1, Ordering::Relaxed),
             (None, false) => self.next_step.load(Ordering::Relaxed),
         };
+        let log = || match when.time_us {
+            None => self.run.log(step, values),
+            Some(time_us) => self.run.log_at(step, time_us, values),
+        };
         // To let go of the interpreter costs as much as the call, so only where that may be long.
         let logged = if self.run.is_behind() {
-            py.detach(|| self.run.log(step, values))
+            py.detach(log)
         } else {
-            self.run.log(step, values)
+            log()
         };
         match logged {
             Ok(()) => Ok(()),

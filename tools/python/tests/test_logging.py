@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import datetime
 import enum
 import math
 import struct
@@ -192,6 +193,21 @@ class Config:
     lr: float = 0.1
     layers: tuple = (1, 2)
     inner: dict = dataclasses.field(default_factory=lambda: {"x": None})
+
+
+def test_a_step_may_have_been_at_another_time():
+    moment = datetime.datetime(2024, 1, 15, 10, 30, tzinfo=datetime.timezone.utc)
+    with tracker.start_run("late") as run:
+        run.log({"a": 1}, 0, time=moment)
+        run.log({"a": {"b": 2}, "c": 3}, 1, time=numpy.float64(1_700_000_000.25))
+        for wrong in ("now", float("nan"), [1], 1e30):
+            with pytest.raises((TypeError, OverflowError), match="time"):
+                run.log({"a": 4}, time=wrong)
+    read = tracker.run("late")
+    assert read.series("a").times[0] == numpy.datetime64("2024-01-15T10:30")
+    for name in ("a/b", "c"):
+        assert read.series(name).times[0] == numpy.datetime64("2023-11-14T22:13:20.250000")
+    assert len(read.series("a")) == 1
 
 
 def test_params_keep_their_types():

@@ -85,7 +85,14 @@ class Writer:
     def is_forked(self) -> bool:
         """Whether this process was forked from the one whose run it is."""
 
-    def log(self, data: Mapping[str, Any], step: Any = None, *, commit: bool = True) -> None:
+    def log(
+        self,
+        data: Mapping[str, Any],
+        step: Any = None,
+        *,
+        commit: bool = True,
+        time: float | datetime | None = None,
+    ) -> None:
         """Logs the values of one step.
 
         What was logged survives the death of this process when this returns (`kill -9` too), and a
@@ -96,6 +103,8 @@ class Writer:
         - step: any whole number of 64 bits; steps may repeat and come in any order. Without it one
           more than that of the call before, from 0
         - commit: with False the next call without a step logs to the same step
+        - time: when it was, in seconds since 1970 as `time.time()` tells it, or a `datetime`; now if
+          left out
 
         Raises TypeError for what is no number or no name, and nothing is logged; Invalid for a name
         that is empty, too long or has control characters; Closed after the run has ended. What the
