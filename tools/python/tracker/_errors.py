@@ -78,4 +78,8 @@ class MissingFile(StoreError, FileNotFoundError):
 
 
 class LoggingWarning(UserWarning):
-    """The disk refused what a run logged; ``run.errors`` counts it. Given once a run."""
+    """Something was not logged, and the training goes on; given once for each reason.
+
+    The disk refused it, and ``run.errors`` counts how often; or an integration was given what cannot
+    be kept.
+    """
