@@ -127,6 +127,10 @@ class ActiveRun(Writer):
         """The points of a metric so far; see `Run.series`."""
         return self.read().series(metric, **options)
 
+    def __reduce__(self) -> tuple[Callable[..., ActiveRun], tuple[Any, ...]]:
+        """In another process, as a worker that was spawned, it is a writer that joined the run."""
+        return _taken_along, (self.id, self.store)
+
     def __repr__(self) -> str:
         state = "" if self._is_open else ", ended"
         return f"<tracker.ActiveRun {self.id[:8]} {self.name}{state}>"
@@ -147,9 +151,10 @@ def start_run(
 ) -> ActiveRun:
     """Starts a run; use it in a ``with`` block.
 
-    In a program that `tracker run` started, the first run is that run: what is logged joins it, its
-    name and experiment stay, and it is ended by who started it. Inside the block of another run the
-    new one is a part of that.
+    In a program that `tracker run` started, or where `TRACKER_RUN_ID` is the id of a run that is not
+    over, the first run is that run: what is logged joins it, its name and experiment stay, and it is
+    ended by who started it. So all ranks of a distributed job log to one run; see `join_run`. Inside
+    the block of another run the new one is a part of that.
 
     - name: for people; a readable one is made up
     - experiment: it belongs to
@@ -200,15 +205,45 @@ def join_run(
     store: str | os.PathLike[str] | None = None,
     on_error: str = "warn",
 ) -> ActiveRun:
-    """Logs to a run that another process started and will end: a rank of a distributed job.
+    """Logs to a run that another process started and will end.
+
+    The ranks of a distributed job log to one run when its id gets to them. Rank 0 starts the run and
+    hands it on::
+
+        import torch.distributed as dist
+
+        rank = dist.get_rank()
+        run = tracker.start_run("ddp") if rank == 0 else None
+        told = [run.id if run else None]
+        dist.broadcast_object_list(told)
+        run = run or tracker.join_run(told[0])
+        run.log({f"rank{rank}/loss": loss}, step)
+        dist.barrier()  # until all have logged: rank 0 ends the run
+        run.finish()
+
+    Or whoever launches them has `TRACKER_RUN_ID` in the environment, and each calls `start_run`:
+    ``tracker run -- torchrun --nproc-per-node 2 train.py``, or in a script ``export
+    TRACKER_RUN_ID=$(tracker start)`` before and ``tracker finish`` after. Ranks that log the same
+    metric log to one series of it; put the rank into the name of what each should keep for itself.
+
+    A worker that was spawned and was sent the run (the ``Dataset`` of a ``DataLoader`` holds it, say)
+    finds such a one in its place; one that was forked logs to the run as it is.
 
     - run: its id, the first digits of it, or a unique name
 
-    Raises NotFound.
+    `finish`, and the end of the process, end this writer and not the run. Raises NotFound.
     """
     joined = ActiveRun("join", run, store=store, params=params, raises=_raises(on_error))
     _describe(joined, tags, None)
     return joined
+
+
+def _taken_along(run: str, store: str | os.PathLike[str]) -> ActiveRun:
+    """What an `ActiveRun` is after it was copied or sent to this process."""
+    for active in _active:
+        if active.id == run:
+            return active
+    return join_run(run, store=store)
 
 
 def _raises(on_error: str) -> bool:
