@@ -80,6 +80,6 @@ class MissingFile(StoreError, FileNotFoundError):
 class LoggingWarning(UserWarning):
     """Something was not logged, and the training goes on; given once for each reason.
 
-    The disk refused it, and ``run.errors`` counts how often; or an integration was given what cannot
-    be kept.
+    The disk refused it, and ``run.errors`` counts how often; or an integration was given what
+    cannot be kept.
     """

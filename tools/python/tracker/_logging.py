@@ -151,10 +151,10 @@ def start_run(
 ) -> ActiveRun:
     """Starts a run; use it in a ``with`` block.
 
-    In a program that `tracker run` started, or where `TRACKER_RUN_ID` is the id of a run that is not
-    over, the first run is that run: what is logged joins it, its name and experiment stay, and it is
-    ended by who started it. So all ranks of a distributed job log to one run; see `join_run`. Inside
-    the block of another run the new one is a part of that.
+    In a program that `tracker run` started, or where `TRACKER_RUN_ID` is the id of a run that is
+    not over, the first run is that run: what is logged joins it, its name and experiment stay, and
+    it is ended by who started it. So all ranks of a distributed job log to one run; see `join_run`.
+    Inside the block of another run the new one is a part of that.
 
     - name: for people; a readable one is made up
     - experiment: it belongs to
@@ -207,8 +207,8 @@ def join_run(
 ) -> ActiveRun:
     """Logs to a run that another process started and will end.
 
-    The ranks of a distributed job log to one run when its id gets to them. Rank 0 starts the run and
-    hands it on::
+    The ranks of a distributed job log to one run when its id gets to them. Rank 0 starts the run
+    and hands it on::
 
         import torch.distributed as dist
 
@@ -226,8 +226,8 @@ def join_run(
     TRACKER_RUN_ID=$(tracker start)`` before and ``tracker finish`` after. Ranks that log the same
     metric log to one series of it; put the rank into the name of what each should keep for itself.
 
-    A worker that was spawned and was sent the run (the ``Dataset`` of a ``DataLoader`` holds it, say)
-    finds such a one in its place; one that was forked logs to the run as it is.
+    A worker that was spawned and was sent the run (the ``Dataset`` of a ``DataLoader`` holds it,
+    say) finds such a one in its place; one that was forked logs to the run as it is.
 
     - run: its id, the first digits of it, or a unique name
 
@@ -238,12 +238,12 @@ def join_run(
     return joined
 
 
-def _taken_along(run: str, store: str | os.PathLike[str]) -> ActiveRun:
+def _taken_along(run: str, store: str | os.PathLike[str], on_error: str = "warn") -> ActiveRun:
     """What an `ActiveRun` is after it was copied or sent to this process."""
     for active in _active:
         if active.id == run:
             return active
-    return join_run(run, store=store)
+    return join_run(run, store=store, on_error=on_error)
 
 
 def _raises(on_error: str) -> bool:

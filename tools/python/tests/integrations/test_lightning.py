@@ -118,7 +118,8 @@ def test_a_training_that_fails_is_a_failed_run_and_one_that_is_there_is_left_ope
             os.kill(os.getpid(), 15)
             time.sleep(9)
     """
-    code, out, err = ended(run_program(textwrap.dedent(head) + textwrap.dedent(body), breaks="fail()"))
+    body = textwrap.dedent(head) + textwrap.dedent(body)
+    code, out, err = ended(run_program(body, breaks="fail()"))
     assert code == -signal.SIGTERM and out.split()[-1] == "closed", err
     reasons = {"RuntimeError": "RuntimeError: boom", "KeyboardInterrupt": "interrupted"}
     for name, reason in (reasons | {"terminated": "terminated (SIGTERM)"}).items():

@@ -3,12 +3,12 @@
 import inspect
 import io
 import json
-import subprocess
-import sys
 import wave
 
 import pytest
 from conftest import command
+from conftest import ended
+from conftest import start
 
 import tracker
 from tracker.integrations.tensorboard import SummaryWriter
@@ -95,7 +95,8 @@ def test_all_that_is_no_number_is_a_file_that_opens():
         writer.add_text("words", "**bold** ü", 0)
         writer.add_text("words", "again", 0)
         writer.add_tensor("raw", generator.random((2, 3)), 0)
-        writer.add_embedding(numpy.eye(3), ["a", "b\tc", "d"], numpy.stack([image] * 3), 5, "points")
+        points = (numpy.eye(3), ["a", "b\tc", "d"], numpy.stack([image] * 3))
+        writer.add_embedding(*points, 5, "points")
         writer.add_mesh("body", numpy.eye(3)[None], numpy.eye(3)[None], numpy.array([[[0, 1, 2]]]))
         writer.add_graph("Linear(3, 1)")
         writer.add_custom_scalars_marginchart(["a", "b", "c"])
@@ -268,14 +269,14 @@ def test_neither_torch_nor_tensorboard_is_needed():
             writer.add_scalar("a", numpy.float32(1.5), 0)
             writer.add_image("x", numpy.zeros((3, 4, 4)), 0)
     """
-    from conftest import ended
-    from conftest import start
-
     assert ended(start(program)) == (0, "", "")
     run = tracker.run("bare")
     assert run.metrics == {"a": 1.5} and list(run.artifacts) == ["x/0.npy"]
 
 
 def test_the_package_imports_none_of_it():
-    code = "import sys, tracker; print([m for m in sys.modules if 'integrations' in m or 'numpy' in m])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+    program = """
+        import sys, tracker
+        print([name for name in sys.modules if "integrations" in name or "numpy" in name])
+    """
+    assert ended(start(program)) == (0, "[]\n", "")

@@ -42,9 +42,8 @@ class Data(torch.utils.data.Dataset):
 
 
 def new_model(_trial=None):
-    config = transformers.GPT2Config(
-        n_layer=2, n_head=2, n_embd=16, vocab_size=32, n_positions=16, bos_token_id=0, eos_token_id=0
-    )
+    size = {"n_layer": 2, "n_head": 2, "n_embd": 16, "vocab_size": 32, "n_positions": 16}
+    config = transformers.GPT2Config(**size, bos_token_id=0, eos_token_id=0)
     return transformers.GPT2LMHeadModel(config)
 
 

@@ -107,9 +107,8 @@ LOADING = """
 
 def start_file(path, *arguments):
     """Starts a program that stands in a file, as those must that spawn others."""
-    return subprocess.Popen(
-        [sys.executable, path, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    program = [sys.executable, path, *arguments]
+    return subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -34,8 +34,8 @@ class Sink:
     - options: those of `tracker.start_run`
     - is_on: with False nothing is logged, as by the other ranks of a distributed job
 
-    Raises TypeError and ValueError for options that `tracker.start_run` would not take, Closed for a
-    run that has ended.
+    Raises TypeError and ValueError for options that `tracker.start_run` would not take, Closed for
+    a run that has ended.
     """
 
     def __init__(self, run: ActiveRun | None, options: dict[str, Any], is_on: bool = True) -> None:
@@ -72,7 +72,7 @@ class Sink:
         if run is not None and self.is_own:
             self._run = _logging.start_run(resume=run.id, store=run.store, **self._on_error())
         elif self._place is not None:
-            self._run = self._joined(*self._place)
+            self._run = _logging._taken_along(*self._place, **self._on_error())
         elif self._given is None:
             self._run = self._found(run)
         if self._run is None or not self._run._is_open:
@@ -94,13 +94,6 @@ class Sink:
             return active
         self.is_own = True
         return _logging.start_run(**self.options)
-
-    def _joined(self, run: str, store: str | os.PathLike[str]) -> ActiveRun:
-        """The run of the process that this object came from."""
-        for active in _logging._active:
-            if active.id == run:
-                return active
-        return _logging.join_run(run, store=store, **self._on_error())
 
     def _on_error(self) -> dict[str, Any]:
         return {"on_error": self.options["on_error"]} if "on_error" in self.options else {}

@@ -8,8 +8,9 @@
     trainer = Trainer(logger=TrackerLogger(experiment="mnist", log_model=True))
     trainer.fit(model)
 
-Works with ``lightning``, with ``pytorch_lightning`` and with ``Fabric``. Metrics keep the names and
-steps that Lightning gives them, ``epoch`` among them; what ``save_hyperparameters`` keeps is params.
+Works with ``lightning``, with ``pytorch_lightning`` and with ``Fabric``. Metrics keep the names
+and steps that Lightning gives them, ``epoch`` among them; what ``save_hyperparameters`` keeps is
+params.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ class SummaryWriter:
     ``logdir`` and ``write_to_disk`` are those of tensorboardX; with ``write_to_disk=False`` nothing
     is logged.
 
-    Raises TypeError and ValueError for what `tracker.start_run` would not take, and what that raises.
+    Raises TypeError and ValueError for what `tracker.start_run` would not take, and what that
+    raises.
     """
 
     def __init__(

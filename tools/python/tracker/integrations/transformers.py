@@ -91,8 +91,8 @@ _UNTOLD_OF_MODEL = (
 class TrackerCallback(TrainerCallback):
     """Logs to the active run or `run`, else to one that it starts, and that ends with ``train``.
 
-    ``evaluate`` and ``predict`` afterwards take the run up again. Each trial of a search is a run of
-    its own, a part of the active run or `run`. The trainer tells its callbacks
+    ``evaluate`` and ``predict`` afterwards take the run up again. Each trial of a search is a run
+    of its own, a part of the active run or `run`. The trainer tells its callbacks
     nothing of an exception: a run that was started here fails with the exception that ends the
     program or, if the program goes on, when the next training begins or the callback is gone. As a
     context it fails with the exception itself::
