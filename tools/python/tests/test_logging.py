@@ -1,10 +1,12 @@
 """What is logged is read back: by the names people know, and bit by bit."""
 
 import argparse
+import copy
 import dataclasses
 import datetime
 import enum
 import math
+import pickle
 import struct
 import threading
 import warnings
@@ -12,6 +14,8 @@ import warnings
 import numpy
 import pytest
 from conftest import command
+from conftest import ended
+from conftest import start
 from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
@@ -193,6 +197,19 @@ class Config:
     lr: float = 0.1
     layers: tuple = (1, 2)
     inner: dict = dataclasses.field(default_factory=lambda: {"x": None})
+
+
+def test_a_run_that_is_copied_is_the_run_and_one_that_is_sent_joins_it():
+    with tracker.start_run("sent") as run:
+        assert copy.deepcopy({"run": run})["run"] is run
+        program = """
+            import pickle, sys, tracker
+            with pickle.loads(bytes.fromhex(sys.argv[1])) as run:
+                run.log({"there": 1}, 0)
+        """
+        assert ended(start(program, pickle.dumps(run).hex())) == (0, "", "")
+        assert tracker.run("sent").status == "running"
+    assert tracker.run("sent").metrics == {"there": 1}
 
 
 def test_a_step_may_have_been_at_another_time():
