@@ -163,7 +163,7 @@ def start_run(
     - author: git's user, else the login
     - resume: take up this run (an id, the first digits of one, or a unique name) instead; steps go
       on after the last
-    - parent: the run it is a part of
+    - parent: the run it is a part of; an empty text is none, inside the block of another run too
     - store: the store's folder
     - on_error: ``warn`` counts in ``run.errors`` what the disk refuses, warns once, and the
       training goes on; ``raise`` raises StoreError
@@ -190,7 +190,7 @@ def start_run(
             name=name,
             experiment=experiment,
             author=author,
-            parent=parent,
+            parent=parent or None,
             **options,
         )
     _describe(run, tags, note)

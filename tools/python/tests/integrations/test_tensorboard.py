@@ -229,6 +229,26 @@ def test_whose_run_it_is():
     assert len(tracker.runs()) == 4
 
 
+def test_writers_of_several_folders_are_several_runs():
+    train, val = SummaryWriter("runs/a/train"), SummaryWriter("runs/a/val")
+    again = SummaryWriter("runs/a/val")
+    for step in range(3):
+        train.add_scalar("loss", step, step)
+        val.add_scalar("loss", 10 + step, step)
+    again.add_scalar("more", 1, 0)
+    again.close()
+    assert tracker.run("val").status == "running"
+    train.close()
+    val.close()
+    assert list(tracker.run("train").series("loss").values) == [0, 1, 2]
+    assert list(tracker.run("val").series("loss").values) == [10, 11, 12]
+    assert [run.parent for run in tracker.runs()] == [None, None]
+    assert tracker.run("val").metrics["more"] == 1
+    assert {run.status for run in tracker.runs()} == {"completed"}
+    whole = tracker.runs("name = 'train' or name = 'val'")
+    assert len(whole) == 2 and whole[0].tags["log_dir"].startswith("runs/a/")
+
+
 def test_a_training_that_crashed_goes_on_in_its_run():
     first = SummaryWriter("runs/crash")
     for step in range(5):

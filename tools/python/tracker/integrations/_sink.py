@@ -88,6 +88,13 @@ class Sink:
         self._run = _logging.start_run(**{**self.options, **parent})
         self.is_own = True
 
+    def start_beside(self, run: ActiveRun) -> None:
+        """Starts a run of its own, not a part of `run` though that is active."""
+        if self.options.get("resume") is None and self.options.get("parent") is None:
+            self.options["parent"] = run.read().parent or ""
+        self._run = _logging.start_run(**self.options)
+        self.is_own = True
+
     def _found(self, last: ActiveRun | None) -> ActiveRun:
         active = _logging.active_run() or last  # one that is over stays: it was somebody else's
         if active is not None:

@@ -32,6 +32,7 @@ import io
 import json
 import os
 import time
+import weakref
 from collections.abc import Iterable
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ __all__ = ["SummaryWriter"]
 _Method = TypeVar("_Method", bound="Callable[..., None]")
 #: What tells which runs TensorBoard would take for one.
 _LOG_DIR_TAG = "log_dir"
+_writers: weakref.WeakSet[SummaryWriter] = weakref.WeakSet()
 
 
 def _harmless(method: _Method) -> _Method:
@@ -84,6 +86,9 @@ def _harmless(method: _Method) -> _Method:
 
 class SummaryWriter:
     """Logs to the active run or `run`, else to one that it starts, and that `close` ends.
+
+    Writers of several folders (``runs/a/train`` and ``runs/a/val``) each start a run of their own.
+    Where a run is active that none of them started, all log to that: give their tags other names.
 
     - log_dir: its last part names a run that is started; all of it is the tag ``log_dir``. Nothing
       is written there, but the folder is made, for those who save models in it
@@ -132,21 +137,26 @@ class SummaryWriter:
 
         if self._log_dir is not None:
             own_name = os.path.basename(os.path.normpath(self._log_dir))
-            os.makedirs(self._log_dir, exist_ok=True)
+            if "://" not in self._log_dir:
+                os.makedirs(self._log_dir, exist_ok=True)
         else:
             own_name = comment.strip(" _-")
         if own_name and options.get("name") is None:
             options["name"] = own_name
         self._sink = Sink(run, options, write_to_disk)
-        is_free = run is None and _logging.active_run() is None
+        other = _other_writer(self) if run is None and write_to_disk else None
+        is_free = run is None and (_logging.active_run() is None or other is not None)
         if purge_step is not None and is_free and options.get("resume") is None:
             options["resume"] = self._last_of_log_dir(options.get("store"))
+        if other is not None:
+            self._sink.start_beside(other)
         # Now, not when something is logged: what is wrong with the store has to be told here.
         if self._sink.run is not None and self._log_dir is not None and self._sink.is_own:
             self._sink.tag(_LOG_DIR_TAG, self._log_dir)
         if purge_step is not None:
             what = f"points from step {purge_step} on that were logged before stay"
             self._sink.warn("purge", f"{what}; those that are logged now come after them")
+        _writers.add(self)
 
     def _last_of_log_dir(self, store: Any) -> str | None:
         """The run that crashed, if there is one."""
@@ -716,6 +726,17 @@ class SummaryWriter:
             name = f"{clean}.{count}{ending}"
         self._names.add(name)
         return name
+
+
+def _other_writer(writer: SummaryWriter) -> ActiveRun | None:
+    """The active run, if a writer of another folder started it: each folder has its own run."""
+    active = _logging.active_run()
+    for other in list(_writers):
+        sink = other._sink
+        if active is not None and sink.is_own and sink._run is active:
+            is_same = other._log_dir is not None and other._log_dir == writer._log_dir
+            return None if is_same else active
+    return None
 
 
 def _points(series: Series) -> list[list[float]]:
