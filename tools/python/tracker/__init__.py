@@ -21,6 +21,7 @@ Read::
 The store is ``store=…``, else ``$TRACKER_STORE``, else the nearest ``.tracker`` in this folder or
 one above it, else one that is made here. Names that other trackers taught people work as well:
 ``init``, ``log``, ``finish``; ``log_param``, ``log_metric``, ``log_artifact``, ``set_tag``.
+Libraries that train models have their loggers and callbacks in ``tracker.integrations``.
 """
 
 from __future__ import annotations

@@ -191,6 +191,7 @@ def test_nothing_that_a_training_gives_raises_and_each_is_said_once():
             writer.add_onnx_graph("nowhere.onnx")
             writer.add_scalar("fine", 1, "no step")
     said = [str(warning.message) for warning in told]
+    assert {warning.filename for warning in told} == {__file__}
     assert len(said) == len(set(said)) == 8, said
     assert tracker.run("odd").metrics == {"fine": 1}
     with pytest.raises(TypeError, match="experimant"):
@@ -268,9 +269,13 @@ def test_what_tensorboard_x_has_beyond():
         with writer.use_metadata(global_step=4, walltime=1_600_000_000.0):
             writer.add_scalar("a", 1)
         writer.add_scalar("a", 2, display_name="A")
+        writer.add_hparams({"lr": 1}, {"b": 1}, "first", 7)
+        writer.add_hparams({"lr": 2}, {"b": 1}, "second", 8)
         writer.export_scalars_to_json("all.json")
     with open("all.json") as file:
         points = json.load(file)["a"]
+    assert list(tracker.run("x").series("b").steps) == [7]
+    assert list(tracker.run("second").series("b").steps) == [8]
     assert points[0] == [1_600_000_000.0, 4, 1] and points[1][1:] == [5, 2]
 
 

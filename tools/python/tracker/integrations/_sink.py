@@ -185,10 +185,14 @@ class Sink:
         self.end(*_logging._fate(error))
 
     def warn(self, about: str, text: str) -> None:
-        """Says something, once."""
-        if about not in self._told:
-            self._told.add(about)
-            warnings.warn(f"tracker: {text}", LoggingWarning, stacklevel=3)
+        """Says something, once, as a warning of the line that called into this package."""
+        if about in self._told:
+            return
+        self._told.add(about)
+        level, frame = 1, inspect.currentframe()
+        while frame is not None and frame.f_globals.get("__name__", "").startswith("tracker."):
+            level, frame = level + 1, frame.f_back
+        warnings.warn(f"tracker: {text}", LoggingWarning, stacklevel=level)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the run, which belongs to a process: another one joins it."""

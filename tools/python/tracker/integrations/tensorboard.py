@@ -280,8 +280,8 @@ class SummaryWriter:
         self,
         hparam_dict: Mapping[str, Any],
         metric_dict: Mapping[str, Any],
-        hparam_domain_discrete: Mapping[str, Any] | None = None,
-        run_name: str | None = None,
+        hparam_domain_discrete: Mapping[str, Any] | str | None = None,
+        run_name: Any = None,
         global_step: Any = None,
         *,
         name: str | None = None,
@@ -293,6 +293,9 @@ class SummaryWriter:
 
         - hparam_domain_discrete: the values that each may have, kept as tags ``hparam_domain.KEY``
         """
+        if isinstance(hparam_domain_discrete, str):  # as tensorboardX orders them: name, step
+            name, hparam_domain_discrete = hparam_domain_discrete, None
+            run_name, global_step = None, global_step if run_name is None else run_name
         flat = _tracker.params(hparam_dict)
         old = self._hparams
         run = self.run
@@ -307,7 +310,8 @@ class SummaryWriter:
         else:
             old.update(flat)
         sink.params(hparam_dict)
-        for key, values in (hparam_domain_discrete or {}).items():
+        domains = hparam_domain_discrete or {}
+        for key, values in domains.items():
             sink.tag(f"hparam_domain.{key}", json.dumps(values, default=str))
         if sink is self._sink:
             for key, value in metric_dict.items():
