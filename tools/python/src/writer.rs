@@ -195,8 +195,8 @@ impl Writer {
     /// - step: any whole number of 64 bits; steps may repeat and come in any order. Without it one
     ///   more than that of the call before, from 0
     /// - commit: with False the next call without a step logs to the same step
-    /// - time: when it was, in seconds since 1970 as `time.time()` tells it, or a `datetime`; now if
-    ///   left out
+    /// - time: when it was, in seconds since 1970 as `time.time()` tells it, or a `datetime`; now
+    ///   if left out
     ///
     /// Raises TypeError for what is no number or no name, and nothing is logged; Invalid for a name
     /// that is empty, too long or has control characters; Closed after the run has ended. What the
