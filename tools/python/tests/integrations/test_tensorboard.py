@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+import pickle
 import wave
 
 import pytest
@@ -11,6 +12,7 @@ from conftest import ended
 from conftest import start
 
 import tracker
+from tracker.integrations._sink import Sink
 from tracker.integrations.tensorboard import SummaryWriter
 
 numpy = pytest.importorskip("numpy")
@@ -277,6 +279,23 @@ def test_what_tensorboard_x_has_beyond():
     assert list(tracker.run("x").series("b").steps) == [7]
     assert list(tracker.run("second").series("b").steps) == [8]
     assert points[0] == [1_600_000_000.0, 4, 1] and points[1][1:] == [5, 2]
+
+
+def test_what_is_sent_to_a_spawned_process_logs_to_the_same_run():
+    program = """
+        import pickle, sys
+        writer, sink = pickle.loads(bytes.fromhex(sys.argv[1]))
+        writer.add_scalar("a", 1, 0)
+        sink.metrics({"b": 2}, 0)
+        writer.close()
+        sink.end()
+    """
+    with tracker.start_run("outer"):
+        both = SummaryWriter(), Sink(None, {})  # the second has chosen no run yet
+        assert ended(start(program, pickle.dumps(both).hex())) == (0, "", "")
+        assert tracker.run("outer").status == "running"
+    (run,) = tracker.runs()
+    assert run.metrics == {"a": 1, "b": 2}
 
 
 def test_neither_torch_nor_tensorboard_is_needed():

@@ -197,7 +197,8 @@ class Sink:
     def __getstate__(self) -> dict[str, Any]:
         """Without the run, which belongs to a process: another one joins it."""
         state = dict(self.__dict__)
-        if self._run is not None:
-            state["_place"] = (self._run.id, self._run.store)
+        run = self._run or _logging.active_run()
+        if run is not None:
+            state["_place"] = (run.id, run.store)
         state.update(_run=None, _given=None, is_own=False)
         return state
