@@ -69,7 +69,8 @@ impl Direction {
         }
     }
 
-    /// Guesses from the words of a metric's name: losses, errors and times are better small.
+    /// Guesses from the words of a metric's name: losses, errors and times are better small, but
+    /// not where a word says that they were negated (`neg_log_loss`).
     pub fn guess(metric: &str) -> Self {
         const SMALL: [&str; 23] = [
             "loss",
@@ -97,9 +98,12 @@ impl Direction {
             "latency",
         ];
         let lower = metric.to_lowercase();
-        let small = lower
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| SMALL.contains(&word) || word.ends_with("loss"));
+        let mut words = lower.split(|c: char| !c.is_alphanumeric());
+        let negated = |word| word == "neg" || word == "negative";
+        if words.clone().any(negated) {
+            return Self::Max;
+        }
+        let small = words.any(|word| SMALL.contains(&word) || word.ends_with("loss"));
         // Names run together, as `valLoss`, `trainerror`, have no words to split at.
         if small || lower.contains("loss") || lower.contains("error") || lower.contains("perplex") {
             Self::Min
@@ -473,7 +477,8 @@ mod tests {
         for name in small.split(' ').chain(["step time"]) {
             assert_eq!(Direction::guess(name), Direction::Min, "{name}");
         }
-        for name in "acc val/accuracy f1 reward mAP lifetime power".split(' ') {
+        let large = "acc val/accuracy f1 reward mAP lifetime power mean_test_neg_log_loss";
+        for name in large.split(' ') {
             assert_eq!(Direction::guess(name), Direction::Max, "{name}");
         }
     }
