@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyIndexError;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3::types::PyDict;
@@ -123,15 +122,7 @@ pub(crate) fn best(
     filter: Option<String>,
     store: Option<PathBuf>,
 ) -> PyResult<Run> {
-    let asked = match mode {
-        None => None,
-        Some("min") => Some(Direction::Min),
-        Some("max") => Some(Direction::Max),
-        Some(other) => {
-            let why = format!("mode wants \"min\" or \"max\", has {other:?}");
-            return Err(PyValueError::new_err(why));
-        }
-    };
+    let asked = mode.map(value::direction).transpose()?;
     let found = py.detach(|| {
         ask(store, |store, reader| {
             let remembered = || store.settings().ok()?.better(&metric);

@@ -5,6 +5,7 @@
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use pyo3::types::PyDict;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 use tracker::limits::NESTING_MAX;
 use tracker::model::ParamValue;
+use tracker::settings::Direction;
 
 /// The values of one step; most steps have no more and cost no allocation.
 pub(crate) type Step<T> = SmallVec<[T; 16]>;
@@ -96,6 +98,21 @@ pub(crate) fn of_metric(py: Python<'_>, name: &str, error: PyErr) -> PyErr {
         let told = PyTypeError::new_err(format!("value of metric {name:?} is no number"));
         told.set_cause(py, Some(error));
         told
+    }
+}
+
+/// Takes which way a metric is better.
+///
+/// # Errors
+/// `ValueError`.
+pub(crate) fn direction(mode: &str) -> PyResult<Direction> {
+    match mode {
+        "min" => Ok(Direction::Min),
+        "max" => Ok(Direction::Max),
+        other => {
+            let why = format!("mode wants \"min\" or \"max\", has {other:?}");
+            Err(PyValueError::new_err(why))
+        }
     }
 }
 

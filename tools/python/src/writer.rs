@@ -27,6 +27,7 @@ use tracker::model::ParamValue;
 use tracker::model::Run;
 use tracker::model::RunId;
 use tracker::model::Status;
+use tracker::settings::Direction;
 
 use crate::buffer::Numbers;
 use crate::error;
@@ -319,6 +320,30 @@ impl Writer {
     #[pyo3(name = "note")]
     fn set_note(&self, py: Python<'_>, text: &str) -> PyResult<()> {
         self.settle(py, py.detach(|| self.run.note(text)))
+    }
+
+    /// Says which way a metric is better, for `best` and `compare`, and returns what holds.
+    ///
+    /// - mode: `min` or `max`
+    ///
+    /// It holds for the whole store, and is written down there unless the name tells as much. What
+    /// stands there already stays.
+    fn better(&self, py: Python<'_>, metric: &str, mode: &str) -> PyResult<&'static str> {
+        let direction = value::direction(mode)?;
+        let known = py.detach(|| {
+            Name::new("metric name", metric)?;
+            if let Some(known) = self.store.settings()?.better(metric) {
+                return Ok(known);
+            }
+            if Direction::guess(metric) != direction {
+                self.store.remember_better(metric, direction)?;
+            }
+            Ok(direction)
+        });
+        match known {
+            Ok(known) => Ok(known.as_str()),
+            Err(error) => self.failed(py, error).map(|()| direction.as_str()),
+        }
     }
 
     /// Stores a file, or all files of a folder, with the run.

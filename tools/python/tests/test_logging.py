@@ -340,6 +340,59 @@ def test_threads_share_a_run():
             assert list(read.series(name).values) == list(range(2_000))
 
 
+def test_each_thread_logs_to_the_run_that_it_started():
+    both = threading.Barrier(2)
+    seen = {}
+
+    def work(name):
+        with tracker.start_run(name) as run:
+            both.wait(60)
+            seen[name] = tracker.active_run() is run
+            tracker.log({name: 1})
+            both.wait(60)
+
+    def look():
+        seen["look"] = tracker.active_run() is outer
+
+    with tracker.start_run("outer") as outer:
+        threads = [threading.Thread(target=work, args=(name,)) for name in ("first", "second")]
+        threads.append(threading.Thread(target=look))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert seen == {"first": True, "second": True, "look": True}
+    for name in ("first", "second"):
+        read = tracker.run(name)
+        assert read.metrics == {name: 1} and read.parent == outer.id
+
+
+def test_a_run_is_copied_and_pickled_as_itself():
+    with tracker.start_run("whole") as run:
+        assert copy.deepcopy([run])[0] is run and pickle.loads(pickle.dumps(run)) is run
+        program = """
+            import pickle, sys, tracker
+            pickle.loads(bytes.fromhex(sys.argv[1])).log({"elsewhere": 1})
+            """
+        assert ended(start(program, pickle.dumps(run).hex()))[0] == 0
+        assert tracker.run("whole").status == "running"
+    assert tracker.run("whole").metrics == {"elsewhere": 1}
+
+
+def test_which_way_is_better_is_said_once_for_the_store():
+    for name, score, loss in (("low", 1, 2), ("high", 2, 1)):
+        with tracker.start_run(name) as run:
+            run.log({"score": score, "loss": loss})
+            assert run.better("score", "min") == "min" and run.better("loss", "min") == "min"
+            assert run.better("score", "max") == "min"  # what was said first stays
+            with pytest.raises(ValueError, match="up"):
+                run.better("score", "up")
+    assert tracker.best("score").name == "low" and tracker.best("loss").name == "high"
+    assert "low" in command("best", "score")
+    with open(run.store / "tracker.toml") as file:
+        assert "loss" not in file.read()  # its name says as much
+
+
 def test_bad_input_is_named_and_loses_nothing():
     run = tracker.start_run(params={"lr": 1})
     run.log({"a": 1}, 0)

@@ -58,6 +58,8 @@ class ActiveRun(Writer):
     def __init__(self, *_args: Any, **_options: Any) -> None:
         self._is_open = True
         self._metric_steps: dict[str, int] = {}
+        self._thread = threading.get_ident()
+        self._last_words: list[Callable[[], object]] = []
         _active.append(self)
         _watch()
 
@@ -94,6 +96,8 @@ class ActiveRun(Writer):
         """
         if not self._is_open:
             raise Closed(f"run {self.id[:8]} has ended")
+        while self._last_words and not self.is_forked():
+            self._last_words.pop()()  # what integrations know only now
         self._is_open = False
         if self in _active:
             _active.remove(self)
@@ -126,6 +130,9 @@ class ActiveRun(Writer):
     def series(self, metric: str, **options: Any) -> Series:
         """The points of a metric so far; see `Run.series`."""
         return self.read().series(metric, **options)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> ActiveRun:
+        return self  # a copy of what logs to it logs to it as well
 
     def __reduce__(self) -> tuple[Callable[..., ActiveRun], tuple[Any, ...]]:
         """In another process, as a worker that was spawned, it is a writer that joined the run."""
@@ -275,17 +282,29 @@ def _surrounding(store: str | os.PathLike[str] | None) -> str | None:
 
 
 def _innermost() -> ActiveRun | None:
-    return _active[-1] if _active else None
+    """The run to log to: the innermost of this thread, else of the main one, else of any."""
+    if not _active:
+        return None
+    runs = _active[:]  # other threads start and end theirs
+    if len(runs) > 1:
+        for thread in (threading.get_ident(), threading.main_thread().ident):
+            for run in reversed(runs):
+                if run._thread == thread:
+                    return run
+    return runs[-1] if runs else None
 
 
 def active_run() -> ActiveRun | None:
-    """The run that `tracker.log` logs to: the innermost that has not ended. None if there is none."""
+    """The run that `tracker.log` logs to: the innermost that has not ended. None if there is none.
+
+    A thread that started runs has its own innermost; others share that of the main thread.
+    """
     return _innermost()
 
 
 def _current() -> ActiveRun:
     """The run to log to; one is started if there is none."""
-    return _active[-1] if _active else start_run()
+    return _innermost() or start_run()
 
 
 def track(

@@ -144,6 +144,15 @@ class Writer:
     def note(self, text: str) -> None:
         """Sets or replaces the note."""
 
+    def better(self, metric: str, mode: str) -> str:
+        """Says which way a metric is better, for `best` and `compare`, and returns what holds.
+
+        - mode: `min` or `max`
+
+        It holds for the whole store, and is written down there unless the name tells as much. What
+        stands there already stays.
+        """
+
     def artifact(self, path: _Path, name: str | None = None) -> list[dict[str, Any]]:
         """Stores a file, or all files of a folder, with the run.
 
