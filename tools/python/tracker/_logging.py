@@ -20,6 +20,7 @@ import threading
 from tracker import _tracker
 from tracker._errors import Closed
 from tracker._errors import Error
+from tracker._errors import LoggingWarning
 from tracker._errors import NotFound
 from tracker._errors import StoreError
 from tracker._tracker import Writer
@@ -96,8 +97,7 @@ class ActiveRun(Writer):
         """
         if not self._is_open:
             raise Closed(f"run {self.id[:8]} has ended")
-        while self._last_words and not self.is_forked():
-            self._last_words.pop()()  # what integrations know only now
+        self._say_last_words()
         self._is_open = False
         if self in _active:
             _active.remove(self)
@@ -106,6 +106,16 @@ class ActiveRun(Writer):
         if self.is_forked():
             status, reason = "completed", None
         self._end(status, reason)
+
+    def _say_last_words(self) -> None:
+        """Logs what integrations know only when the run ends."""
+        while self._last_words and not self.is_forked():
+            try:
+                self._last_words.pop()()
+            except Exception as error:  # the run is to end all the same
+                import warnings
+
+                warnings.warn(f"{self!r}: {error}", LoggingWarning, stacklevel=3)
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
         """Logs one value. Without a step it goes to the one after the last of this metric."""

@@ -8,6 +8,8 @@ import pickle
 import numpy
 import pytest
 from conftest import command
+from conftest import ended
+from conftest import start
 
 import tracker
 
@@ -238,9 +240,9 @@ def test_lightgbm_cv_and_estimators(lgb, lgb_callback):
     model = lgb.LGBMRegressor(n_estimators=6, verbosity=-1)
     callback = lgb_callback()
     for alpha in (0.0, 1.0):  # one callback for two trainings: two runs
-        model.set_params(reg_alpha=alpha).fit(X[:150], Y[:150], eval_set=[(X, Y)], callbacks=[callback])
-        assert tracker.active_run() is not None
-    callback.finish()
+        model.set_params(reg_alpha=alpha)
+        model.fit(X[:150], Y[:150], eval_set=[(X, Y)], callbacks=[callback])
+        assert tracker.active_run() is None
     runs = tracker.runs("reg_alpha is not null", sort="reg_alpha")
     assert [(run.params["reg_alpha"], run.status) for run in runs] == [
         (0.0, "completed"),
@@ -251,6 +253,35 @@ def test_lightgbm_cv_and_estimators(lgb, lgb_callback):
     # LightGBM says which way is better.
     assert runs[0].id[:8] in command("best", "valid_0/l2")
     assert copy.deepcopy(callback) is not callback
+
+
+def test_the_end_of_the_program_ends_what_is_left(xgb_callback, lgb_callback):
+    program = """
+        import contextlib, numpy, sys, lightgbm, xgboost
+        from tracker.integrations import lightgbm as lgb, xgboost as xgb
+
+        X = numpy.random.default_rng(0).normal(size=(200, 2))
+        Y = X[:, 0] + numpy.random.default_rng(1).normal(size=200)
+        stopped = lgb.TrackerCallback(name="stopped")  # and so kept to the end
+        data, other = lightgbm.Dataset(X[:99], Y[:99]), lightgbm.Dataset(X[99:], Y[99:])
+        params = {"verbosity": -1, "early_stopping_round": 3}
+        lightgbm.train(params, data, 500, valid_sets=[other], callbacks=[stopped])
+        stopped.finish() if sys.argv[1] == "by hand" else None
+
+        def fails(predictions, data):
+            raise RuntimeError("out of luck")
+
+        left = xgb.TrackerCallback(name="left")
+        data = xgboost.DMatrix(X, Y)
+        with contextlib.suppress(RuntimeError if sys.argv[1] == "caught" else KeyError):
+            xgboost.train({}, data, 9, obj=fails, callbacks=[left])
+        """
+    for how, reason in (("caught", "before its end"), ("by hand", "RuntimeError: out of luck")):
+        ended(start(program, how))
+        left, stopped = tracker.runs(limit=2)
+        assert (left.name, left.status, stopped.name) == ("left", "failed", "stopped")
+        assert reason in left.reason
+        assert stopped.status == "completed" and 0 < stopped.metrics["best_iteration"] < 500
 
 
 def test_wrong_options_are_told_at_once(xgb_callback, lgb_callback):

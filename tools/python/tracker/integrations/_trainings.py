@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING
@@ -45,7 +47,7 @@ class Trainings:
         """
         here = threading.get_ident()
         for callback in list(_busy):
-            if callback is self or (callback._thread == here and type(callback) is type(self)):
+            if callback is self or callback._thread == here:
                 callback._leave()
         self._thread = here
         is_over = self._given is not None and not self._given._is_open
@@ -62,7 +64,7 @@ class Trainings:
         return sink
 
     def _conclude(self) -> bool:
-        """Logs what is known only after the training, once. Returns whether that came to its end."""
+        """Logs what is known only after the training, once; whether that came to its end."""
         return False
 
     def _end(self) -> None:
@@ -109,3 +111,13 @@ class Trainings:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_sink": None}
+
+
+def _at_exit() -> None:
+    """Ends what a program left, unless an exception ends the program, and with it all runs."""
+    if getattr(sys, "last_value", None) is None or hasattr(sys, "ps1"):
+        for callback in list(_busy):
+            callback._leave()
+
+
+atexit.register(_at_exit)  # later than that of the runs, and so called before it

@@ -6,8 +6,9 @@
     import numpy
     from tracker.integrations.lightgbm import TrackerCallback
 
-    data = lightgbm.Dataset(numpy.eye(64), label=numpy.arange(64))
-    params = {"num_leaves": 7, "metric": "l2"}
+    X = numpy.random.default_rng(0).normal(size=(200, 3))
+    data = lightgbm.Dataset(X, label=X.sum(axis=1))
+    params = {"num_leaves": 7, "metric": "l2", "verbosity": -1}
     with TrackerCallback(experiment="boosting") as callback:
         lightgbm.train(params, data, 20, valid_sets=[data], callbacks=[callback])
 
@@ -18,6 +19,7 @@ well.
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -44,16 +46,13 @@ class TrackerCallback(Trainings):
     - importance_type: ``gain`` or ``split``
     - options: those of `tracker.start_run`, for a run of its own
 
-    LightGBM does not tell a callback that it stopped early. What is known only then is logged when
-    the callback is let go of, as one that stands in the call of `train` alone is with its return;
-    when it leaves its ``with`` block; or when the run ends or the next training begins.
+    LightGBM does not tell a callback that it stopped early. What is known only then is logged, and
+    an own run ended, when the callback is let go of, as one that stands in the call of `train`
+    alone is with its return; when its ``with`` block is left; by `finish`; when the run ends; or
+    when the next training begins.
 
     Raises TypeError and ValueError for options that are none.
     """
-
-    #: After what resets params and before what stops early.
-    order = 25
-    before_iteration = False
 
     def __init__(
         self,
@@ -74,6 +73,10 @@ class TrackerCallback(Trainings):
         self.log_model = log_model
         self.log_importance = log_importance
         self.importance_type = importance_type
+        # Of the object: LightGBM gives one to what has none. After what records the results and
+        # before what stops early, which is the last that is called.
+        self.order = 25
+        self.before_iteration = False
         self._model: Any = None
         self._last = 0
         self._is_last = False
@@ -99,6 +102,13 @@ class TrackerCallback(Trainings):
             sink.metrics(values, env.iteration)
         self._last = env.iteration
         self._is_last = env.iteration + 1 == env.end_iteration
+        if self._is_last and self._is_last_callback() and self._conclude():
+            self._end()
+
+    def _is_last_callback(self) -> bool:
+        """Whether no callback stands after this one, as early stopping would: `train` knows."""
+        after = sys._getframe(2).f_locals.get("callbacks_after_iter")
+        return isinstance(after, list) and bool(after) and after[-1] is self
 
     def _tell_directions(self, sink: Sink, results: Any) -> None:
         if sink.run is not None:

@@ -187,7 +187,7 @@ def _params(config: Any) -> dict[str, Any]:
 
 
 def _typed(text: str) -> Any:
-    """The number that a text of the configuration stands for, as it was typed: its floats are f32."""
+    """The number that a text of the configuration stands for: its floats are those of f32."""
     try:
         return int(text)
     except ValueError:
