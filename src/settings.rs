@@ -101,7 +101,9 @@ impl Direction {
         let mut words = lower.split(|c: char| !c.is_alphanumeric());
         let negated = |word| word == "neg" || word == "negative";
         if words.clone().any(negated) {
-            return Self::Max;
+            // The negative log-likelihood is no negated score but a loss.
+            let is_loss = lower.contains("likelihood");
+            return if is_loss { Self::Min } else { Self::Max };
         }
         let small = words.any(|word| SMALL.contains(&word) || word.ends_with("loss"));
         // Names run together, as `valLoss`, `trainerror`, have no words to split at.
@@ -473,7 +475,7 @@ mod tests {
     #[test]
     fn losses_errors_and_times_are_better_small() {
         let small = "loss val/loss valLoss train_ppl RMSE top1.err trainerror wer val_bpb loss_ce \
-                     glossary"; // the last is the price of run-together names
+                     negative_log_likelihood glossary"; // the last is the price of run-together names
         for name in small.split(' ').chain(["step time"]) {
             assert_eq!(Direction::guess(name), Direction::Min, "{name}");
         }

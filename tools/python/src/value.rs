@@ -19,6 +19,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 use tracker::limits::NESTING_MAX;
 use tracker::model::ParamValue;
+use tracker::model::time_from_seconds;
 use tracker::settings::Direction;
 
 /// The values of one step; most steps have no more and cost no allocation.
@@ -156,27 +157,20 @@ pub(crate) fn step(value: &Bound<'_, PyAny>) -> PyResult<i64> {
 /// # Errors
 /// `TypeError` for what is neither, `OverflowError` for one too far away.
 pub(crate) fn time_us(value: &Bound<'_, PyAny>) -> PyResult<i64> {
-    const US_PER_SECOND: f64 = 1e6;
     let py = value.py();
-    let seconds = match value.getattr_opt(pyo3::intern!(py, "timestamp"))? {
-        Some(timestamp) => timestamp.call0()?.extract::<f64>()?,
-        None => match number(value) {
-            Ok(Some(seconds)) => seconds,
-            _ => {
-                let shown = value.repr()?;
-                let why = format!("time wants seconds since 1970 or a datetime, has {shown}");
-                return Err(PyTypeError::new_err(why));
-            }
-        },
+    let seconds = if let Some(timestamp) = value.getattr_opt(pyo3::intern!(py, "timestamp"))? {
+        timestamp.call0()?.extract::<f64>()?
+    } else if let Ok(Some(seconds)) = number(value) {
+        seconds
+    } else {
+        let shown = value.repr()?;
+        let why = format!("time wants seconds since 1970 or a datetime, has {shown}");
+        return Err(PyTypeError::new_err(why));
     };
-    let us = (seconds * US_PER_SECOND).round();
-    // Not within is NaN, too.
-    if !(i64::MIN as f64..i64::MAX as f64).contains(&us) {
-        return Err(PyOverflowError::new_err(format!(
-            "time {seconds} is beyond 64 bits of microseconds"
-        )));
-    }
-    Ok(us as i64)
+    time_from_seconds(seconds).ok_or_else(|| {
+        let why = format!("time {seconds} is beyond 64 bits of microseconds");
+        PyOverflowError::new_err(why)
+    })
 }
 
 /// Names and values.
