@@ -86,6 +86,8 @@ class TrackerCallback:
         self._trials: dict[tuple[str, int], str] = {}
         #: The number of the best trial and the id of its run, by study.
         self._best: dict[str, tuple[int, str | None]] = {}
+        #: The last step of ``best_value``, by study.
+        self._steps: dict[str, int] = {}
         self._experiment: str | None = None
 
     def __call__(self, study: Any, trial: Any) -> None:
@@ -237,12 +239,16 @@ class TrackerCallback:
     def _log_best(self, study: Any, run: ActiveRun, trial: Any) -> None:
         if len(study.directions) > 1:
             return
-        try:
-            best = study.best_trial
-        except ValueError:  # none is complete
-            return
         with self._lock:
-            self._sink.metrics({"best_value": best.value}, trial.number)
+            try:
+                best = study.best_trial
+            except ValueError:  # none is complete
+                return
+            # Trials of several threads end in another order than they began, and the last step is
+            # to tell the best of all.
+            step = max(trial.number, self._steps.get(study.study_name, -1) + 1)
+            self._steps[study.study_name] = step
+            self._sink.metrics({"best_value": best.value}, step)
             told = best.number, self._trials.get((study.study_name, best.number))
             if told != self._best.get(study.study_name):
                 self._best[study.study_name] = told
