@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::blob::Blobs;
+use crate::blob::Form;
+use crate::blob::Listed;
 use crate::blob::Listing;
 use crate::error::Damage;
 use crate::error::Error;
@@ -138,18 +140,7 @@ pub(crate) fn check(
         }
         walk.advance(bytes);
     }
-    for listed in &listing.blobs {
-        match blobs.verify(listed.blob) {
-            Ok(_) | Err(Error::NotFound { .. }) => {}
-            Err(error) => {
-                let damage = error.into_damage(&blobs.path(listed.blob), 0);
-                let fault = walk.owners.fault(listed.blob, damage);
-                walk.report.damage.push(fault);
-            }
-        }
-        walk.report.blobs += 1;
-        walk.advance(listed.stat.len);
-    }
+    walk.blobs(blobs, &listing.blobs);
     // What records name and was not listed.
     let found: BTreeSet<BlobId> = listing.blobs.iter().map(|listed| listed.blob).collect();
     for blob in walk.owners.blobs().filter(|blob| !found.contains(blob)) {
@@ -160,7 +151,7 @@ pub(crate) fn check(
             }
             Err(error) => error.into_damage(&blobs.path(blob), 0),
         };
-        walk.report.damage.push(walk.owners.fault(blob, damage));
+        walk.report.damage.push(walk.owners.fault(&[blob], damage));
     }
     drop(walk.index.take());
     let mut report = walk.report;
@@ -192,6 +183,40 @@ impl Walk<'_> {
     fn advance(&mut self, bytes: u64) {
         self.report.bytes += bytes;
         (self.progress)(self.report.bytes.min(self.total), self.total);
+    }
+
+    /// Reads each file once: of a blob in chunks its list alone, for the chunks are files too.
+    fn blobs(&mut self, blobs: &Blobs, listed: &[Listed]) {
+        let (lists, files): (Vec<_>, Vec<_>) = listed
+            .iter()
+            .partition(|listed| listed.form == Form::Chunks);
+        let mut broken: BTreeMap<BlobId, (Vec<Damage>, Vec<BlobId>)> = BTreeMap::new();
+        for Listed { blob, form, stat } in files.into_iter().chain(lists).copied() {
+            let verified = blobs.verify_file(blob, form);
+            if form == Form::Chunks && !broken.is_empty() {
+                for piece in blobs.pieces(blob).unwrap_or_default() {
+                    if let Some((_, parts)) = broken.get_mut(&piece.blob) {
+                        parts.push(blob);
+                    }
+                }
+            }
+            match verified {
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => {
+                    let (damages, parts) = broken.entry(blob).or_default();
+                    damages.push(error.into_damage(&blobs.path(blob), 0));
+                    parts.push(blob);
+                }
+            }
+            self.report.blobs += 1;
+            self.advance(stat.len);
+        }
+        for (damages, parts) in broken.into_values() {
+            let faults = damages
+                .into_iter()
+                .map(|damage| self.owners.fault(&parts, damage));
+            self.report.damage.extend(faults);
+        }
     }
 
     /// Reports what a segment has lost.

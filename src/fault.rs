@@ -148,10 +148,13 @@ impl Owners {
         }
     }
 
-    /// Says whose file is damaged.
-    pub(crate) fn fault(&self, blob: BlobId, damage: Damage) -> Fault {
+    /// Says whose files are damaged: those that are one of the blobs.
+    pub(crate) fn fault(&self, blobs: &[BlobId], damage: Damage) -> Fault {
         let mut fault = Fault::new(damage, Touched::Artifacts);
-        fault.artifacts = self.0.get(&blob).into_iter().flatten().cloned().collect();
+        let owners = blobs.iter().filter_map(|blob| self.0.get(blob)).flatten();
+        fault.artifacts = owners.cloned().collect();
+        fault.artifacts.sort_unstable();
+        fault.artifacts.dedup();
         let runs: BTreeSet<RunId> = fault.artifacts.iter().map(|(run, _)| *run).collect();
         fault.runs = runs.into_iter().collect();
         fault

@@ -33,6 +33,9 @@ pub const CHUNK_ROWS_MAX: usize = 4_096;
 /// A shape with fewer rows than this in a segment is split into its metrics when sealed.
 pub const GROUP_ROWS_MIN: usize = 16;
 
+/// Largest file that is kept in one piece, and largest chunk of a larger one.
+pub const PIECE_BYTES_MAX: usize = 4 << 20;
+
 /// Most bytes of rows that wait to be sealed.
 pub const SEAL_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Most bytes of rows that are sealed at once, but for one larger segment: each takes about three

@@ -415,7 +415,7 @@ impl RunWriter {
     /// not written again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no file; [`Error::Io`]. Files before it stay stored.
+    /// [`Error::Invalid`] for what is no file; [`Error::Io`]. Of a folder nothing is added then.
     pub fn artifact(&self, path: &Path, name: Option<&str>) -> Result<Vec<ArtifactRef>> {
         let run = self.0.here()?;
         let own_name = path
@@ -429,13 +429,16 @@ impl RunWriter {
                 return Err(Error::invalid("artifact name", why));
             }
         };
-        let mut added = Vec::new();
-        for source in run.parts.blobs.walk(path)? {
-            let path = artifact_path(&top, &source.name)?;
-            let put = run.parts.blobs.put_file(&source.path)?;
-            added.push(run.add_artifact(path, put.blob, put.bytes)?);
-        }
-        Ok(added)
+        let sources = run.parts.blobs.walk(path)?;
+        let paths = sources
+            .iter()
+            .map(|source| artifact_path(&top, &source.name));
+        let paths = paths.collect::<Result<Vec<String>>>()?;
+        let puts = run.parts.blobs.put_files(&sources, &mut |_| ())?;
+        let added = paths.into_iter().zip(puts);
+        added
+            .map(|(path, put)| run.add_artifact(path, put.blob, put.bytes))
+            .collect()
     }
 
     /// Stores bytes as an artifact.

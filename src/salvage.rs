@@ -163,7 +163,7 @@ pub(crate) fn salvage(
     }
     for blob in work.owners.blobs().filter(|blob| !found.contains(blob)) {
         let damage = Damage::new(&from.blobs.path(blob), 0, "blob", "it is missing");
-        work.report.lost.push(work.owners.fault(blob, damage));
+        work.report.lost.push(work.owners.fault(&[blob], damage));
     }
     work.finish()
 }
@@ -581,7 +581,7 @@ impl Work<'_> {
             }
             Err(error) => {
                 let damage = error.into_damage(&self.from.blobs.path(blob), 0);
-                self.report.lost.push(self.owners.fault(blob, damage));
+                self.report.lost.push(self.owners.fault(&[blob], damage));
             }
         }
         Ok(())

@@ -473,9 +473,10 @@ impl Store {
             whole.note(note);
         }
         for (top, path) in &run.artifacts {
-            for source in self.0.source.blobs.walk(path)? {
+            let sources = self.0.source.blobs.walk(path)?;
+            let puts = self.0.source.blobs.put_files(&sources, &mut |_| ())?;
+            for (source, put) in sources.iter().zip(puts) {
                 let path = run::artifact_path(top, &source.name)?;
-                let put = self.0.source.blobs.put_file(&source.path)?;
                 let media_type = crate::blob::media_type(&path).map(str::to_owned);
                 let (blob, bytes, time_us) = (put.blob, put.bytes, whole.time_us());
                 let artifact = ArtifactRef {

@@ -18,7 +18,7 @@ const RANKS: &str = "limits error model
     store
     import export";
 /// What only some paths below `src/` may name.
-const DOORS: [(&str, &[&str]); 13] = [
+const DOORS: [(&str, &[&str]); 15] = [
     (
         r"\bstd::fs\b",
         &["sys/", "capture/", "cli/", "import/", "export/folder.rs"],
@@ -33,6 +33,8 @@ const DOORS: [(&str, &[&str]); 13] = [
     (r"\bpco::", &["chunk"]),
     (r"\bbincode::", &["codec.rs"]),
     (r"\btoml_edit::", &["settings.rs"]),
+    (r"\bfastcdc::", &["blob/cut.rs"]),
+    (r"\bzstd(_safe)?::", &["blob/squeeze.rs"]),
     (r"\b(arrow_\w+|parquet)::", &["export/arrow.rs"]),
     (r"\bcrc32c::", &["journal/", "index/checksum.rs"]),
     (

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::Blobs;
+use super::Form;
 use crate::error::Result;
 use crate::model::BlobId;
 use crate::sys::Stat;
@@ -13,14 +14,16 @@ use crate::sys::Stat;
 pub struct Listed {
     /// Its name.
     pub blob: BlobId,
-    /// Its length and the blocks it takes.
+    /// How it lies on the disk. A blob in two forms is listed twice.
+    pub form: Form,
+    /// Length and blocks of this file.
     pub stat: Stat,
 }
 
 /// What lies in `blobs/`.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// The blobs by name.
+    /// The files of blobs by name.
     pub blobs: Vec<Listed>,
     /// Being written now, or left by a process that died; the time of last change tells which.
     pub temporary: Vec<(PathBuf, Stat)>,
@@ -36,12 +39,12 @@ impl Blobs {
     /// is empty.
     pub fn list(&self) -> Result<Listing> {
         let mut listing = Listing::default();
-        let entries = match self.sys.list(&self.dir) {
+        let entries = match self.home.sys.list(&self.home.dir) {
             Err(error) if error.is_missing() => return Ok(listing),
             entries => entries?,
         };
         for entry in entries {
-            let path = self.dir.join(&entry.name);
+            let path = self.home.dir.join(&entry.name);
             let has_extension = |want| path.extension().is_some_and(|have| have == want);
             if entry.is_dir && is_folder_name(&entry.name) {
                 self.list_folder(&path, &entry.name, &mut listing)?;
@@ -52,23 +55,22 @@ impl Blobs {
                 listing.strange.push(path);
             }
         }
-        listing.blobs.sort_unstable_by_key(|listed| listed.blob);
+        listing
+            .blobs
+            .sort_unstable_by_key(|listed| (listed.blob, listed.form));
         listing.temporary.sort_by(|(a, _), (b, _)| a.cmp(b));
         listing.strange.sort();
         Ok(listing)
     }
 
     fn list_folder(&self, dir: &Path, name: &str, listing: &mut Listing) -> Result<()> {
-        for entry in self.sys.list(dir)? {
+        for entry in self.home.sys.list(dir)? {
             let path = dir.join(&entry.name);
-            let blob = entry.name.parse::<BlobId>().ok().filter(|blob| {
-                // Digits in capitals parse too, but no blob is looked for under them.
-                !entry.is_dir && blob.folder() == name && blob.to_string() == entry.name
-            });
-            match blob {
-                Some(blob) => {
+            match of_name(&entry.name).filter(|(blob, _)| !entry.is_dir && blob.folder() == name) {
+                Some((blob, form)) => {
                     let stat = self.stat_if_there(&path)?;
-                    listing.blobs.extend(stat.map(|stat| Listed { blob, stat }));
+                    let listed = stat.map(|stat| Listed { blob, form, stat });
+                    listing.blobs.extend(listed);
                 }
                 None => listing.strange.push(path),
             }
@@ -78,12 +80,21 @@ impl Blobs {
 
     /// What was listed may be renamed or removed before it is asked for.
     fn stat_if_there(&self, path: &Path) -> Result<Option<Stat>> {
-        match self.sys.stat(path) {
+        match self.home.sys.stat(path) {
             Ok(stat) => Ok(Some(stat)),
             Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Digits in capitals parse too, but no blob is looked for under them.
+fn of_name(name: &str) -> Option<(BlobId, Form)> {
+    Form::ALL.into_iter().find_map(|form| {
+        let digits = name.strip_suffix(form.ending())?;
+        let blob = digits.parse::<BlobId>().ok()?;
+        (blob.to_string() == digits).then_some((blob, form))
+    })
 }
 
 fn is_folder_name(name: &str) -> bool {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::Blobs;
-use super::want_file;
+use super::put::want_file;
 use crate::error::Error;
 use crate::error::Result;
 use crate::limits::ARTIFACT_PATH_BYTES_MAX;
@@ -33,7 +33,7 @@ impl Blobs {
     /// it, a name that is not UTF-8 or too long, the store itself; [`Error::Io`] for what cannot
     /// be listed or looked at, a dead link too.
     pub fn walk(&self, path: &Path) -> Result<Vec<Source>> {
-        let stat = self.sys.stat(path)?;
+        let stat = self.home.sys.stat(path)?;
         if stat.kind != Kind::Dir {
             want_file(path, &stat)?;
             let (path, name) = (path.to_owned(), String::new());
@@ -56,7 +56,7 @@ impl Blobs {
         above: &mut Vec<Stat>,
         found: &mut Vec<Source>,
     ) -> Result<()> {
-        for entry in self.sys.list_names(dir)? {
+        for entry in self.home.sys.list_names(dir)? {
             let path = dir.join(&entry);
             let Ok(entry) = entry.into_string() else {
                 return Err(refused("has a name that is not UTF-8", &path));
@@ -70,7 +70,7 @@ impl Blobs {
                 let why = format!("has a name of more than {ARTIFACT_PATH_BYTES_MAX} bytes");
                 return Err(refused(&why, &path));
             }
-            let stat = self.sys.stat(&path)?;
+            let stat = self.home.sys.stat(&path)?;
             if stat.kind != Kind::Dir {
                 want_file(&path, &stat)?;
                 found.push(Source { path, name });
@@ -87,7 +87,7 @@ impl Blobs {
 
     fn is_store(&self, path: &Path, stat: &Stat) -> bool {
         let same = |store: Stat| is_same(&store, stat);
-        path == self.store || self.sys.stat(&self.store).is_ok_and(same)
+        path == self.store || self.home.sys.stat(&self.store).is_ok_and(same)
     }
 }
 

@@ -219,6 +219,19 @@ pub trait File: Debug + Send + Sync {
     /// [`Error::Io`].
     fn sync(&self) -> Result<()>;
 
+    /// Lets the system begin to write the content out, and waits for nothing.
+    fn begin_sync(&self) {}
+
+    /// Makes all that anybody wrote to the file's file system survive a power cut, names too.
+    ///
+    /// - returns: whether the system can; if not, nothing was done
+    ///
+    /// # Errors
+    /// [`Error::Io`], also for what failed to be written since the file was opened.
+    fn sync_file_system(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Takes away the right to open the file for writing; what is open stays so. Where files have
     /// no such right nothing happens.
     ///

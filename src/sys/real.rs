@@ -117,23 +117,10 @@ impl Sys for RealSys {
     fn file_system(&self, dir: &Path) -> FileSystem {
         #[cfg(target_os = "linux")]
         {
-            const EXT4: u64 = 0xef53;
-            const XFS: u64 = 0x5846_5342;
-            const TMPFS: u64 = 0x0102_1994;
-            const OVERLAY: u64 = 0x794c_7630;
-            const F2FS: u64 = 0xf2f5_2010;
-            const BTRFS: u64 = 0x9123_683e;
-            const ZFS: u64 = 0x2fc1_2fc1;
-            const BCACHEFS: u64 = 0xca45_1a4e;
-            let kind =
-                rustix::fs::statfs(dir).map(|stat| stat.f_type.cast_unsigned() & 0xffff_ffff);
-            let in_place = [EXT4, XFS, TMPFS, OVERLAY, F2FS];
-            let local = [BTRFS, ZFS, BCACHEFS];
-            let is_in = |list: &[u64]| kind.is_ok_and(|kind| list.contains(&kind));
-            let maps_safely = is_in(&in_place);
+            let kind = kind_of(rustix::fs::statfs(dir));
             FileSystem {
-                maps_safely,
-                locks_surely: maps_safely || is_in(&local),
+                maps_safely: kind == Some(FileSystemKind::InPlace),
+                locks_surely: kind.is_some(),
             }
         }
         #[cfg(not(target_os = "linux"))]
@@ -250,6 +237,34 @@ impl Sys for RealSys {
     }
 }
 
+/// File systems of this machine's own disks.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileSystemKind {
+    /// A block is written where it was.
+    InPlace,
+    /// A block is written anew.
+    CopyOnWrite,
+}
+
+/// Returns none for those of other machines and those that are not known.
+#[cfg(target_os = "linux")]
+fn kind_of(stat: rustix::io::Result<rustix::fs::StatFs>) -> Option<FileSystemKind> {
+    const EXT4: u64 = 0xef53;
+    const XFS: u64 = 0x5846_5342;
+    const TMPFS: u64 = 0x0102_1994;
+    const OVERLAY: u64 = 0x794c_7630;
+    const F2FS: u64 = 0xf2f5_2010;
+    const BTRFS: u64 = 0x9123_683e;
+    const ZFS: u64 = 0x2fc1_2fc1;
+    const BCACHEFS: u64 = 0xca45_1a4e;
+    match stat.ok()?.f_type.cast_unsigned() & 0xffff_ffff {
+        EXT4 | XFS | TMPFS | OVERLAY | F2FS => Some(FileSystemKind::InPlace),
+        BTRFS | ZFS | BCACHEFS => Some(FileSystemKind::CopyOnWrite),
+        _ => None,
+    }
+}
+
 /// Small steps that let `open` read as a table.
 trait OptionsExt {
     fn custom_nonblocking(&mut self) -> &mut Self;
@@ -331,6 +346,25 @@ impl File for RealFile {
 
     fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(self.failed("sync"))
+    }
+
+    fn begin_sync(&self) {
+        // Pages that are written already leave the cache, those being written stay. A refusal
+        // only means that the writing begins later.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
+    /// Source: `syncfs(2)`; since Linux 5.8 it tells what failed. Other machines' file systems, and
+    /// those in user space, may pass nothing on.
+    fn sync_file_system(&self) -> Result<bool> {
+        #[cfg(target_os = "linux")]
+        if kind_of(rustix::fs::fstatfs(&self.file)).is_some() {
+            return rustix::fs::syncfs(&self.file)
+                .map(|()| true)
+                .map_err(|errno| self.failed("sync the file system of")(errno.into()));
+        }
+        Ok(false)
     }
 
     fn set_read_only(&self) -> Result<()> {

@@ -147,6 +147,13 @@ impl File for RigFile {
         self.0.saw("sync", self.path());
         self.1.sync()
     }
+    fn begin_sync(&self) {
+        self.1.begin_sync();
+    }
+    fn sync_file_system(&self) -> Result<bool> {
+        self.0.saw("sync file system", self.path());
+        self.1.sync_file_system()
+    }
     fn set_read_only(&self) -> Result<()> {
         self.1.set_read_only()
     }

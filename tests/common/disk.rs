@@ -220,7 +220,26 @@ fn io_error(op: &'static str, path: &Path, source: io::Error) -> Error {
     }
 }
 
+impl Node {
+    /// Makes sure of what a file holds.
+    fn sync(&mut self) {
+        let Some(mut open) = self.open.as_ref() else {
+            return;
+        };
+        self.synced.clear();
+        io::Seek::rewind(&mut open).unwrap();
+        io::Read::read_to_end(&mut open, &mut self.synced).unwrap();
+    }
+}
+
 impl State {
+    /// Makes sure of all contents and names.
+    fn sync_all(&mut self) {
+        self.nodes.values_mut().for_each(Node::sync);
+        let changes = std::mem::take(&mut self.changes);
+        self.apply(changes);
+    }
+
     /// The folder and name of a path.
     fn place(&self, path: &Path) -> (u64, String) {
         let folder = self.paths[path.parent().unwrap()];
@@ -499,11 +518,7 @@ impl Sys for DiskSys {
 
 impl DiskFile {
     fn sync_content(&self, state: &mut State) {
-        let node = state.nodes.get_mut(&self.node).unwrap();
-        let mut open = node.open.as_ref().unwrap();
-        node.synced.clear();
-        io::Seek::rewind(&mut open).unwrap();
-        io::Read::read_to_end(&mut open, &mut node.synced).unwrap();
+        state.nodes.get_mut(&self.node).unwrap().sync();
     }
 }
 
@@ -544,6 +559,12 @@ impl File for DiskFile {
         let mut state = self.disk.operation("sync", self.path())?;
         self.sync_content(&mut state);
         Ok(())
+    }
+
+    fn sync_file_system(&self) -> Result<bool> {
+        let mut state = self.disk.operation("sync file system", self.path())?;
+        state.sync_all();
+        Ok(true)
     }
 
     fn set_read_only(&self) -> Result<()> {
