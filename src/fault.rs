@@ -138,10 +138,12 @@ impl Fault {
 pub(crate) struct Owners(BTreeMap<BlobId, BTreeSet<(RunId, String)>>);
 
 impl Owners {
-    /// Notes the artifacts among the events of a run.
+    /// Notes the artifacts among the events of a run whose bytes are in the store.
     pub(crate) fn note(&mut self, run: RunId, events: &[EventRow]) {
         for row in events {
-            if let Event::Artifact(artifact) = &row.event {
+            if let Event::Artifact(artifact) = &row.event
+                && artifact.reference.is_none()
+            {
                 let owners = self.0.entry(artifact.blob).or_default();
                 owners.insert((run, artifact.path.clone()));
             }

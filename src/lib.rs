@@ -36,6 +36,7 @@
 //! | `index`      | the tables; the door to redb                                              |
 //! | `blob`       | artifact bytes by hash                                                    |
 //! | `liveness`   | does a writer live?                                                       |
+//! | `reference`  | files that stay where they are                                            |
 //! | [`capture`]  | what is noted of a process when a run starts, with secrets masked         |
 //! | [`settings`] | what people have agreed on for the store: `tracker.toml`                  |
 //! | [`run`]      | what a training holds                                                     |
@@ -84,6 +85,7 @@ pub mod lint;
 mod liveness;
 pub mod model;
 pub mod query;
+mod reference;
 pub mod run;
 pub mod salvage;
 pub mod settings;
@@ -99,6 +101,7 @@ pub use query::CurveQuery;
 pub use query::Query;
 pub use query::Reader;
 pub use query::SeriesQuery;
+pub use run::ArtifactOptions;
 pub use run::Metric;
 pub use run::RunOptions;
 pub use run::RunWriter;

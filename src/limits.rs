@@ -12,6 +12,8 @@ pub const RECORD_METRICS_MAX: usize = 16_384;
 pub const RECORD_BYTES_MAX: usize = 3 << 19; // 1.5 MiB
 /// Most numbers in a list that is a param.
 pub const LIST_ITEMS_MAX: usize = 65_536;
+/// Most places of a tree of runs and files that is told.
+pub const LINEAGE_LINKS_MAX: usize = 10_000;
 /// Deepest nesting of lists, of a filter's parentheses, of an imported document.
 pub const NESTING_MAX: usize = 64;
 

@@ -8,6 +8,7 @@
 //! same run, and cannot end it.
 
 use std::collections::BTreeMap;
+use std::path::Component;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -28,14 +29,17 @@ use crate::journal::writer::Options;
 use crate::journal::writer::Writer;
 use crate::limits::ARTIFACT_PATH_BYTES_MAX;
 use crate::limits::TEXT_BYTES_MAX;
+use crate::model::AliasTarget;
 use crate::model::ArtifactRef;
 use crate::model::Environment;
+use crate::model::Flow;
 use crate::model::Name;
 use crate::model::ParamValue;
 use crate::model::Point;
 use crate::model::RunId;
 use crate::model::RunInfo;
 use crate::model::Status;
+use crate::reference;
 use crate::settings::Settings;
 use crate::sys::fork_generation;
 
@@ -60,6 +64,20 @@ pub struct RunOptions {
     pub detached: bool,
     /// Where and how it runs; none captures this process.
     pub environment: Option<Environment>,
+}
+
+/// How a file is logged. All may be left out.
+#[derive(Clone, Debug, Default)]
+pub struct ArtifactOptions {
+    /// Name inside the run; none is the file's own, of an input the path as it is given.
+    pub name: Option<String>,
+    /// What it is, in words of the user's: `model`, `dataset`.
+    pub kind: Option<String>,
+    /// Whether the run made it or reads it.
+    pub flow: Flow,
+    /// Whether the bytes stay where they are and only hash, length and time are kept; none: those
+    /// of an input do, those of an output are stored.
+    pub stays: Option<bool>,
 }
 
 /// Called when a writer has ended, so that the index can be brought up to date.
@@ -411,34 +429,98 @@ impl RunWriter {
 
     /// Stores a file, or all files of a folder, under `name` (none: its own name).
     ///
-    /// Bytes are on the disk before the record that names them. What the store has already is
-    /// not written again.
+    /// A path that is there already gets a new version, if the bytes are others; the older ones
+    /// stay. Bytes are on the disk before the record that names them. What the store has already
+    /// is not written again.
     ///
     /// # Errors
     /// [`Error::Invalid`] for what is no file; [`Error::Io`]. Of a folder nothing is added then.
     pub fn artifact(&self, path: &Path, name: Option<&str>) -> Result<Vec<ArtifactRef>> {
-        let run = self.0.here()?;
-        let own_name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let top = match (name, own_name) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(name)) => name,
-            (None, None) => {
-                let why = format!("the path ends in no name: {}", path.display());
-                return Err(Error::invalid("artifact name", why));
-            }
+        let name = name.map(str::to_owned);
+        let options = ArtifactOptions {
+            name,
+            ..ArtifactOptions::default()
         };
+        self.artifact_with(path, &options)
+    }
+
+    /// Notes that the run reads a file, or all files of a folder. They stay where they are: hash,
+    /// length and time are kept, so that it can be told later whether they changed.
+    ///
+    /// - `name`: none is the path as it is given
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub fn input(&self, path: &Path, name: Option<&str>) -> Result<Vec<ArtifactRef>> {
+        let options = ArtifactOptions {
+            name: name.map(str::to_owned),
+            flow: Flow::Input,
+            ..ArtifactOptions::default()
+        };
+        self.artifact_with(path, &options)
+    }
+
+    /// Logs a file, or all files of a folder.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub fn artifact_with(
+        &self,
+        path: &Path,
+        options: &ArtifactOptions,
+    ) -> Result<Vec<ArtifactRef>> {
+        let ArtifactOptions {
+            name,
+            kind,
+            flow,
+            stays,
+        } = options;
+        if let Some(kind) = kind {
+            Name::new("artifact type", kind)?;
+        }
+        let run = self.0.here()?;
+        let top = match name {
+            Some(name) => name.clone(),
+            None => own_name(path, *flow)?,
+        };
+        let sys = &*run.parts.folders.sys;
         let sources = run.parts.blobs.walk(path)?;
-        let paths = sources
+        let names = sources
             .iter()
             .map(|source| artifact_path(&top, &source.name));
-        let paths = paths.collect::<Result<Vec<String>>>()?;
-        let puts = run.parts.blobs.put_files(&sources, &mut |_| ())?;
-        let added = paths.into_iter().zip(puts);
-        added
-            .map(|(path, put)| run.add_artifact(path, put.blob, put.bytes))
-            .collect()
+        let names = names.collect::<Result<Vec<String>>>()?;
+        let mut artifacts = Vec::with_capacity(names.len());
+        if stays.unwrap_or(*flow == Flow::Input) {
+            for (path, source) in names.into_iter().zip(&sources) {
+                let file = reference::measure(sys, &source.path)?;
+                artifacts.push(ArtifactRef {
+                    reference: Some(file.path),
+                    mode: file.attributes.mode,
+                    modified_ns: file.attributes.modified_ns,
+                    ..ArtifactRef::new(path, file.blob, file.bytes, 0)
+                });
+            }
+        } else {
+            let had = sources.iter();
+            let had = had.map(|source| reference::attributes(sys, &source.path));
+            let had = had.collect::<Result<Vec<_>>>()?;
+            let puts = run.parts.blobs.put_files(&sources, &mut |_| ())?;
+            for ((path, had), put) in names.into_iter().zip(had).zip(puts) {
+                artifacts.push(ArtifactRef {
+                    mode: had.mode,
+                    modified_ns: had.modified_ns,
+                    ..ArtifactRef::new(path, put.blob, put.bytes, 0)
+                });
+            }
+        }
+        let added = artifacts.into_iter().map(|artifact| {
+            run.add_artifact(ArtifactRef {
+                kind: kind.clone(),
+                flow: *flow,
+                ..artifact
+            })
+        });
+        added.collect()
     }
 
     /// Stores bytes as an artifact.
@@ -449,7 +531,12 @@ impl RunWriter {
         check_artifact_path(name)?;
         let run = self.0.here()?;
         let put = run.parts.blobs.put_bytes(bytes)?;
-        run.add_artifact(name.to_owned(), put.blob, put.bytes)
+        run.add_artifact(ArtifactRef::new(name.to_owned(), put.blob, put.bytes, 0))
+    }
+
+    /// Sets an alias to a file of this run, or removes it.
+    pub(crate) fn alias(&self, name: Name, target: Option<AliasTarget>) -> Result<()> {
+        self.0.here()?.event(&Event::Alias { name, target })
     }
 
     /// Tells for how long callers were held up because disk or core did not keep up; none if they
@@ -546,20 +633,14 @@ impl Shared {
         Ok(())
     }
 
-    fn add_artifact(
-        &self,
-        path: String,
-        blob: crate::model::BlobId,
-        bytes: u64,
-    ) -> Result<ArtifactRef> {
-        let media_type = media_type(&path).map(str::to_owned);
+    /// Notes a file with the time of now.
+    fn add_artifact(&self, artifact: ArtifactRef) -> Result<ArtifactRef> {
+        let media_type = media_type(&artifact.path).map(str::to_owned);
         let time_us = self.with(|writer| Ok(writer.clock().now_us()))?;
         let artifact = ArtifactRef {
-            path,
-            blob,
-            bytes,
             media_type,
             time_us,
+            ..artifact
         };
         self.with(|writer| writer.event(time_us, &Event::Artifact(artifact.clone())))?;
         Ok(artifact)
@@ -606,6 +687,32 @@ pub(crate) fn check_text(what: &'static str, text: &str) -> Result<()> {
     Err(Error::invalid(what, why))
 }
 
+/// The name inside a run of a file that is given none.
+///
+/// What a run makes has its own name. Of inputs several are often called alike and lie in
+/// different folders: they have the path as it is given, without what leads upward.
+fn own_name(path: &Path, flow: Flow) -> Result<String> {
+    let is_normal = |part: &Component<'_>| matches!(part, Component::Normal(_));
+    let text = |part: Component<'_>| part.as_os_str().to_string_lossy().into_owned();
+    let parts: Vec<String> = match (flow, path.file_name()) {
+        (_, None) => Vec::new(),
+        (Flow::Output, Some(name)) => vec![name.to_string_lossy().into_owned()],
+        (Flow::Input, Some(_)) => path.components().filter(is_normal).map(text).collect(),
+    };
+    if !parts.is_empty() {
+        return Ok(parts.join("/"));
+    }
+    // `.` has a name where it is.
+    let full = std::path::absolute(path).unwrap_or_default();
+    let name = full
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    name.ok_or_else(|| {
+        let why = format!("the path ends in no name: {}", path.display());
+        Error::invalid("artifact name", why)
+    })
+}
+
 /// The path of a file below an artifact that may be a folder.
 pub(crate) fn artifact_path(top: &str, below: &str) -> Result<String> {
     let path = match below {
@@ -614,6 +721,18 @@ pub(crate) fn artifact_path(top: &str, below: &str) -> Result<String> {
     };
     check_artifact_path(&path)?;
     Ok(path)
+}
+
+/// Checks what is said of a file elsewhere.
+pub(crate) fn check_artifact(artifact: &ArtifactRef) -> Result<()> {
+    check_artifact_path(&artifact.path)?;
+    if let Some(kind) = &artifact.kind {
+        Name::new("artifact type", kind)?;
+    }
+    let long = [&artifact.reference, &artifact.media_type];
+    long.into_iter()
+        .flatten()
+        .try_for_each(|text| check_text("artifact", text))
 }
 
 /// An artifact's path stays inside its run: relative, with `/`, without `..`.

@@ -13,7 +13,10 @@
 //! Every part may be copied, also while it is in use, save the index and its lock, which are then
 //! made again.
 
+mod artifacts;
+
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +24,6 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use crate::blob::BlobReader;
 use crate::blob::Blobs;
 use crate::capture;
 use crate::check;
@@ -42,7 +44,7 @@ use crate::journal::whole::Whole;
 use crate::journal::writer::Options;
 use crate::limits::SYNC_INTERVAL_MS;
 use crate::model::ArtifactRef;
-use crate::model::BlobId;
+use crate::model::Flow;
 use crate::model::Name;
 use crate::model::Run;
 use crate::model::RunId;
@@ -50,6 +52,7 @@ use crate::model::RunInfo;
 use crate::model::Status;
 use crate::query::Reader;
 use crate::query::Source;
+pub use crate::reference::ReferenceState;
 use crate::run;
 use crate::run::Known;
 use crate::run::Parts;
@@ -140,6 +143,10 @@ pub struct EndedRun<'a> {
     pub series: Cow<'a, [(String, Vec<crate::model::Point>)]>,
     /// Files and folders by the artifact's path.
     pub artifacts: Vec<(String, PathBuf)>,
+    /// What those files are, by the artifact's path: `model`.
+    pub kinds: BTreeMap<String, String>,
+    /// Files that it read: references, of which the time is that of the run.
+    pub inputs: Vec<ArtifactRef>,
 }
 
 impl Store {
@@ -409,6 +416,11 @@ impl Store {
     }
 
     fn join(&self, id: RunId, role: Role) -> Result<RunWriter> {
+        self.join_after(id, role, i64::MIN)
+    }
+
+    /// - `not_before_us`: what is said is not said before, in microseconds since 1970
+    fn join_after(&self, id: RunId, role: Role, not_before_us: i64) -> Result<RunWriter> {
         let reader = self.reader()?;
         let Run {
             info,
@@ -430,7 +442,8 @@ impl Store {
         // said later all the same.
         parts.options.not_before_us = reader
             .spoken_us(id)?
-            .map_or(i64::MIN, |spoken| spoken.saturating_add(1));
+            .map_or(i64::MIN, |spoken| spoken.saturating_add(1))
+            .max(not_before_us);
         RunWriter::join(parts, id, known)
     }
 
@@ -472,23 +485,31 @@ impl Store {
             run::check_text("note", note)?;
             whole.note(note);
         }
+        for kind in run.kinds.values() {
+            Name::new("artifact type", kind)?;
+        }
         for (top, path) in &run.artifacts {
             let sources = self.0.source.blobs.walk(path)?;
             let puts = self.0.source.blobs.put_files(&sources, &mut |_| ())?;
             for (source, put) in sources.iter().zip(puts) {
                 let path = run::artifact_path(top, &source.name)?;
-                let media_type = crate::blob::media_type(&path).map(str::to_owned);
-                let (blob, bytes, time_us) = (put.blob, put.bytes, whole.time_us());
                 let artifact = ArtifactRef {
-                    path,
-                    blob,
-                    bytes,
-                    media_type,
-                    time_us,
+                    media_type: crate::blob::media_type(&path).map(str::to_owned),
+                    kind: run.kinds.get(&path).cloned(),
+                    ..ArtifactRef::new(path, put.blob, put.bytes, whole.time_us())
                 };
                 stored.push(artifact.clone());
                 whole.artifact(artifact);
             }
+        }
+        for input in &run.inputs {
+            run::check_artifact(input)?;
+            let time_us = whole.time_us();
+            whole.artifact(ArtifactRef {
+                flow: Flow::Input,
+                time_us,
+                ..input.clone()
+            });
         }
         for (metric, points) in &*run.series {
             whole.series(metric, points)?;
@@ -636,31 +657,6 @@ impl Store {
             &self.reader()?,
             &self.0.id,
         )
-    }
-
-    /// Copies an artifact's bytes out to `to`, verified, written beside it and renamed.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if the bytes are not those of the hash; [`Error::NotFound`];
-    /// [`Error::Io`].
-    pub fn get_artifact(&self, artifact: &ArtifactRef, to: &Path) -> Result<()> {
-        self.0.source.blobs.get(artifact.blob, to).map(drop)
-    }
-
-    /// Opens a blob to read; its last bytes come only if all were those of its name.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Io`].
-    pub fn open_blob(&self, blob: BlobId) -> Result<BlobReader> {
-        self.0.source.blobs.open(blob)
-    }
-
-    /// Reads a blob and tells its length if its bytes are those of its name.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`], [`Error::NotFound`], [`Error::Io`].
-    pub fn verify_blob(&self, blob: BlobId) -> Result<u64> {
-        self.0.source.blobs.verify(blob)
     }
 }
 

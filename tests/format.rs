@@ -1,7 +1,8 @@
 //! Stores of every format there was, kept as they were written: each reads as it did on that day.
 //!
 //! `tests/data/store-N` is never made again. A version that cannot read it is wrong, whatever its
-//! own tests say; a new format gets a folder of its own beside it. Those of columns are 1 and 2.
+//! own tests say; a new format gets a folder of its own beside it. Those of columns are 1 and 2;
+//! since 3 records tell more of files, and aliases.
 
 #[expect(dead_code, reason = "each test uses some of it")]
 mod common;
@@ -18,6 +19,7 @@ use common::real::copy_folder;
 use common::real::memory_dir;
 use serde_json::Value;
 use serde_json::json;
+use tracker::ArtifactOptions;
 use tracker::Reader;
 use tracker::RunOptions;
 use tracker::RunWriter;
@@ -32,13 +34,19 @@ use tracker::journal::rows::parse;
 use tracker::journal::segment;
 use tracker::journal::segment::Append;
 use tracker::journal::writer;
+use tracker::model::AliasTarget;
+use tracker::model::ArtifactRef;
+use tracker::model::BlobId;
 use tracker::model::Environment;
+use tracker::model::Flow;
 use tracker::model::GitState;
+use tracker::model::Name;
 use tracker::model::ParamValue;
 use tracker::model::Point;
 use tracker::model::RunId;
 use tracker::model::RunInfo;
 use tracker::model::Status;
+use tracker::model::Version;
 use tracker::store::EndedRun;
 use tracker::store::StoreOptions;
 use tracker::sys::RealSys;
@@ -50,7 +58,7 @@ const POINTS_TOLD: usize = 24;
 const NO_INODE: u64 = u64::MAX;
 
 /// The formats that there were, and the one that is written.
-const FORMATS: [u32; 2] = [1, 2];
+const FORMATS: [u32; 3] = [1, 2, 3];
 /// One that nobody knows yet.
 const NEWER: u32 = 9;
 
@@ -82,6 +90,13 @@ fn run_answer(reader: &Reader, id: RunId) -> Value {
         .map(|(key, value)| (key, format!("{value:?}")))
         .collect();
     told["exact_params"] = json!(exact);
+    let versions = reader.versions(id).unwrap();
+    told["versions"] = versions.iter().map(version_answer).collect();
+    let aliases = run.aliases.iter();
+    let aliases: BTreeMap<_, _> = aliases
+        .map(|(name, to)| (name, format!("{to:?}")))
+        .collect();
+    told["aliases"] = json!(aliases);
     let mut series = BTreeMap::new();
     for metric in run.metrics.keys() {
         let points = reader.series(id, metric, &SeriesQuery::default()).unwrap();
@@ -106,6 +121,13 @@ fn run_answer(reader: &Reader, id: RunId) -> Value {
     }
     told["series"] = json!(series);
     told
+}
+
+/// All that is told of a file but when.
+fn version_answer(version: &Version) -> Value {
+    let mut artifact = version.artifact.clone();
+    artifact.time_us = 0;
+    json!([version.number, version.is_newest, format!("{artifact:?}")])
 }
 
 /// Whether an answer has all that was told, and the same: fields may be added and never change.
@@ -347,7 +369,7 @@ fn a_new_store_is_of_this_format() {
     assert_eq!(line, format!("tracker 1 {}\n", store.id())); // frozen
     assert!(store.id().len() == 32 && store.id().bytes().all(|byte| byte.is_ascii_hexdigit()));
     let kept = FORMATS.map(|format| fs::read_to_string(kept(format).join("store/format")).unwrap());
-    assert_eq!(kept, ["tracker 1 000102030405060708090a0b0c0d0e0f\n"; 2]);
+    assert_eq!(kept, ["tracker 1 000102030405060708090a0b0c0d0e0f\n"; 3]);
 }
 
 /// The body of a record of a kind that this version does not know.
@@ -495,8 +517,47 @@ fn say_all_kinds(run: &RunWriter, dir: &Path) {
     write(&folder.join("step-1/model.pt"), "some weights");
     write(&folder.join("config.json"), "{\"lr\": 0.1}");
     run.artifact(&folder, None).unwrap();
+    let config = ArtifactOptions {
+        name: Some("checkpoints/config.json".to_owned()),
+        kind: Some("config".to_owned()),
+        ..ArtifactOptions::default()
+    };
+    run.artifact_with(&folder.join("config.json"), &config)
+        .unwrap();
     run.artifact_bytes("notes.txt", b"to be replaced").unwrap();
     run.artifact_bytes("notes.txt", &[7; 3_000]).unwrap();
+}
+
+/// What is said of files that stay where they are, and of aliases.
+fn of_files() -> [Event; 4] {
+    let data = |byte: u8| {
+        let blob = BlobId([byte; 32]);
+        let path = "data/train.csv".to_owned();
+        Event::Artifact(ArtifactRef {
+            media_type: Some("text/csv".to_owned()),
+            kind: Some("dataset".to_owned()),
+            flow: Flow::Input,
+            reference: Some("/data/größe/train.csv".to_owned()),
+            mode: Some(0o640),
+            modified_ns: Some(1_600_000_000_123_456_789),
+            ..ArtifactRef::new(path, blob, 70_000, 1_700_000_000_000_003)
+        })
+    };
+    let alias = |name: &str, target| Event::Alias {
+        name: Name::new("alias", name).unwrap(),
+        target,
+    };
+    let target = AliasTarget {
+        flow: Flow::Input,
+        path: "data/train.csv".to_owned(),
+        blob: BlobId([7; 32]),
+    };
+    [
+        data(7),
+        data(8),
+        alias("data:train", Some(target)),
+        alias("data:old", None),
+    ]
 }
 
 /// Makes the folder of the newest format with the version that is there. Not to be done again: what
@@ -564,6 +625,9 @@ fn make_the_store() {
     let mut slowed = writer::Writer::open(&folders, id(6), slowed).unwrap();
     let event = Event::Slowed("held up for 1.5 s in 20 waits".to_owned());
     slowed.event(1_700_000_000_000_002, &event).unwrap();
+    for event in of_files() {
+        slowed.event(1_700_000_000_000_003, &event).unwrap();
+    }
     slowed.close_for_good().unwrap();
     assert!(store.fold(None).unwrap().complete);
 

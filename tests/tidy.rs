@@ -9,7 +9,7 @@ use regex::Regex;
 const RANKS: &str = "limits error model
     codec sys
     chunk
-    journal index blob capture liveness settings
+    journal index blob capture liveness reference settings
     run fold
     query
     fault stat
@@ -42,6 +42,7 @@ const DOORS: [(&str, &[&str]); 15] = [
         &[
             "blob/",
             "model/id.rs",
+            "reference.rs",
             "import/",
             "journal/sealed.rs",
             "journal/whole.rs",

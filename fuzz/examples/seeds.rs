@@ -20,8 +20,10 @@ use tracker::journal::rows::Group;
 use tracker::journal::rows::Rows;
 use tracker::journal::sealed::Encoder;
 use tracker::journal::segment;
+use tracker::model::AliasTarget;
 use tracker::model::ArtifactRef;
 use tracker::model::BlobId;
+use tracker::model::Flow;
 use tracker::model::Name;
 use tracker::model::ParamValue;
 use tracker::model::Process;
@@ -99,11 +101,21 @@ fn records() {
         ParamValue::List(vec![ParamValue::Text("relu".to_owned())]),
     ]);
     let artifact = ArtifactRef {
+        media_type: Some("text/plain".to_owned()),
+        ..ArtifactRef::new("model.pt".to_owned(), BlobId([7; 32]), 1 << 30, -1)
+    };
+    let input = ArtifactRef {
+        kind: Some("dataset".to_owned()),
+        flow: Flow::Input,
+        reference: Some("/data/train.csv".to_owned()),
+        mode: Some(0o644),
+        modified_ns: Some(1),
+        ..artifact.clone()
+    };
+    let target = AliasTarget {
+        flow: Flow::Output,
         path: "model.pt".to_owned(),
         blob: BlobId([7; 32]),
-        bytes: 1 << 30,
-        media_type: Some("text/plain".to_owned()),
-        time_us: -1,
     };
     let events = [
         Event::WriterOpened {
@@ -121,6 +133,11 @@ fn records() {
         },
         Event::Note("a note".to_owned()),
         Event::Artifact(artifact),
+        Event::Artifact(input),
+        Event::Alias {
+            name: name("model:best"),
+            target: Some(target),
+        },
         Event::Finished {
             status: Status::Failed,
             reason: Some("out of memory".to_owned()),

@@ -156,13 +156,8 @@ fn exported(paths: &[&str]) {
     let blobs = Blobs::new(Arc::new(RealSys), store.path());
     let put = blobs.put_bytes(b"bytes").expect("bytes can be stored");
     let events = paths.iter().map(|path| {
-        Event::Artifact(ArtifactRef {
-            path: (*path).to_owned(),
-            blob: put.blob,
-            bytes: put.bytes,
-            media_type: None,
-            time_us: 0,
-        })
+        let path = (*path).to_owned();
+        Event::Artifact(ArtifactRef::new(path, put.blob, put.bytes, 0))
     });
     let info = RunInfo {
         name: "hostile".to_owned(),

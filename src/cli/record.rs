@@ -64,6 +64,9 @@ fn to_run(read: ImportedRun) -> Run {
         tags: read.tags.into_iter().collect(),
         note: read.note,
         artifacts: std::collections::BTreeMap::new(),
+        inputs: std::collections::BTreeMap::new(),
+        older: std::collections::BTreeMap::new(),
+        aliases: std::collections::BTreeMap::new(),
         reason: read.reason,
     }
 }

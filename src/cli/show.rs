@@ -2,12 +2,17 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
 use tracker::Reader;
+use tracker::model::ArtifactRef;
+use tracker::model::BlobId;
 use tracker::model::Environment;
 use tracker::model::GitState;
 use tracker::model::Run;
+use tracker::model::RunId;
 
 use super::arguments::OutputFile;
+use super::artifact::table::hash_cell;
 use super::context::Ctx;
 use super::fail::Failure;
 use super::fail::Outcome;
@@ -49,8 +54,9 @@ pub(crate) fn run(ctx: &Ctx, args: &ShowArgs) -> Outcome {
         Format::Table => screen(ctx, &reader, &run)?,
         Format::Md => markdown(ctx, &reader, &run)?,
         Format::Json | Format::Jsonl => {
-            let run = run_to_json(&run, reader.now_us());
-            ctx.out.json(std::iter::once(run))?;
+            let mut told = run_to_json(&run, reader.now_us());
+            tell_makers(&mut told, &inputs_of(&reader, &run)?);
+            ctx.out.json(std::iter::once(told))?;
         }
         Format::Csv | Format::Parquet | Format::Arrow => {
             let run = std::slice::from_ref(&run);
@@ -84,7 +90,7 @@ fn screen(ctx: &Ctx, reader: &Reader, run: &Run) -> Result<(), Failure> {
         let _ = write!(text, "\n{}\n  {note}\n", ctx.out.styled(Look::Bold, "note"));
     }
     ctx.out.write(|out| out.write_all(text.as_bytes()))?;
-    for (heading, table) in sections(run) {
+    for (heading, table) in sections(reader, run)? {
         ctx.out
             .line(format!("\n{}", ctx.out.styled(Look::Bold, heading)))?;
         ctx.out.screen_table(&table)?;
@@ -104,7 +110,7 @@ fn markdown(ctx: &Ctx, reader: &Reader, run: &Run) -> Result<(), Failure> {
         ctx.out
             .line(format!("\n## note\n\n{}", escape_lines(note)))?;
     }
-    for (heading, table) in sections(run) {
+    for (heading, table) in sections(reader, run)? {
         ctx.out.line(format!("\n## {heading}\n"))?;
         ctx.out.table(&table)?;
     }
@@ -168,17 +174,16 @@ fn machine(environment: &Environment) -> Option<String> {
 }
 
 /// The tables of a run that are not empty, under their headings.
-fn sections(run: &Run) -> Vec<(&'static str, Table)> {
+fn sections(reader: &Reader, run: &Run) -> Result<Vec<(&'static str, Table)>, Failure> {
     let tables = [
         ("params", params(run)),
         ("metrics", metrics(run)),
         ("tags", tags(run)),
+        ("inputs", inputs(reader, run)?),
         ("artifacts", artifacts(run)),
     ];
-    tables
-        .into_iter()
-        .filter(|(_, table)| !table.is_empty())
-        .collect()
+    let sections = tables.into_iter();
+    Ok(sections.filter(|(_, table)| !table.is_empty()).collect())
 }
 
 /// Two writers may have set a param at once, each to another value: both are shown.
@@ -255,24 +260,85 @@ fn tags(run: &Run) -> Table {
     table
 }
 
-/// The artifacts of a run, for `artifact ls` too.
-pub(crate) fn artifacts(run: &Run) -> Table {
+/// What the run made.
+fn artifacts(run: &Run) -> Table {
     let mut table = Table::new(vec![
         Column::new("path", "PATH").elastic_names(20),
+        Column::new("version", "VERSION").optional(),
+        Column::new("type", "TYPE").optional(),
         Column::new("bytes", "SIZE").right(),
         Column::new("hash", "HASH").optional(),
-        Column::new("media_type", "TYPE").optional(),
         Column::new("time", "ADDED (UTC)").optional(),
     ]);
     for artifact in run.artifacts.values() {
-        let hash = artifact.blob.to_string();
+        let version = run.version(artifact);
         table.push(vec![
             Cell::text(&artifact.path),
+            Cell::new(&format!("v{version}"), version),
+            Cell::maybe_text(artifact.kind.as_deref()),
             Cell::bytes(artifact.bytes),
-            Cell::new(hash.get(..8).unwrap_or_default(), hash.as_str()),
-            Cell::maybe_text(artifact.media_type.as_deref()),
+            hash_cell(artifact.blob),
             Cell::time(&number::time(artifact.time_us), artifact.time_us),
         ]);
     }
     table
+}
+
+/// A file that the run read, and the runs that made it.
+type Input<'a> = (&'a ArtifactRef, Vec<RunId>);
+
+/// What the run read: of each file the runs that have it as their own, the first made first.
+fn inputs_of<'a>(reader: &Reader, run: &'a Run) -> Result<Vec<Input<'a>>, Failure> {
+    let blobs: Vec<BlobId> = run.inputs.values().map(|input| input.blob).collect();
+    let makers = reader.makers(&blobs)?;
+    let inputs = run.inputs.values().zip(makers).map(|(input, mut makers)| {
+        // Empty files are the same everywhere.
+        makers.retain(|maker| input.bytes > 0 && *maker != run.id);
+        (input, makers)
+    });
+    Ok(inputs.collect())
+}
+
+fn inputs(reader: &Reader, run: &Run) -> Result<Table, Failure> {
+    let mut table = Table::new(vec![
+        Column::new("path", "PATH").elastic_names(20),
+        Column::new("type", "TYPE").optional(),
+        Column::new("bytes", "SIZE").right(),
+        Column::new("hash", "HASH"),
+        Column::new("made_by", "MADE BY").elastic(16),
+        Column::new("reference", "WHERE").elastic(16).optional(),
+    ]);
+    for (input, makers) in inputs_of(reader, run)? {
+        let maker = match makers.as_slice() {
+            [] => Cell::missing(),
+            [first, others @ ..] => {
+                let name = reader.head(*first)?.info.name;
+                let more = match others.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                Cell::text(&format!("{} {name}{more}", first.short()))
+            }
+        };
+        table.push(vec![
+            Cell::text(&input.path),
+            Cell::maybe_text(input.kind.as_deref()),
+            Cell::bytes(input.bytes),
+            hash_cell(input.blob),
+            maker,
+            Cell::maybe_text(input.reference.as_deref()),
+        ]);
+    }
+    Ok(table)
+}
+
+/// Adds to each input in the JSON of a run the ids of the runs that made it.
+fn tell_makers(run: &mut Value, inputs: &[Input<'_>]) {
+    let told = run.get_mut("inputs").and_then(Value::as_array_mut);
+    for (told, (_, makers)) in told.into_iter().flatten().zip(inputs) {
+        if let Value::Object(told) = told {
+            let makers: Vec<String> = makers.iter().map(ToString::to_string).collect();
+            told.insert("made_by".to_owned(), makers.into());
+        }
+    }
 }

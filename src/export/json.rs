@@ -3,6 +3,8 @@
 //! Times are RFC 3339 in UTC, what is absent is null, and numbers that JSON cannot write are the
 //! strings `NaN`, `Infinity` and `-Infinity`.
 
+use std::collections::BTreeMap;
+
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -41,7 +43,8 @@ pub fn run_to_json(run: &Run, now_us: i64) -> Value {
         "metrics": metrics.collect::<Map<_, _>>(),
         "tags": run.tags,
         "note": run.note,
-        "artifacts": run.artifacts.values().map(artifact).collect::<Vec<_>>(),
+        "artifacts": files(run, &run.artifacts),
+        "inputs": files(run, &run.inputs),
         "parent": run.info.parent.map(|parent| parent.to_string()),
         "reason": run.reason,
         "source": run.info.source,
@@ -89,13 +92,24 @@ fn summary(summary: &Summary) -> Value {
     })
 }
 
-fn artifact(artifact: &ArtifactRef) -> Value {
+/// The newest version of each file.
+fn files(run: &Run, files: &BTreeMap<String, ArtifactRef>) -> Vec<Value> {
+    let file = |file| file_to_json(file, run.version(file));
+    files.values().map(file).collect()
+}
+
+/// Turns a version of a file of a run into JSON.
+fn file_to_json(file: &ArtifactRef, version: u32) -> Value {
     json!({
-        "path": artifact.path,
-        "hash": artifact.blob.to_string(),
-        "bytes": artifact.bytes,
-        "media_type": artifact.media_type,
-        "time": time_to_text(artifact.time_us),
+        "path": file.path,
+        "hash": file.blob.to_string(),
+        "bytes": file.bytes,
+        "media_type": file.media_type,
+        "time": time_to_text(file.time_us),
+        "version": version,
+        "type": file.kind,
+        "direction": file.flow.as_str(),
+        "reference": file.reference,
     })
 }
 

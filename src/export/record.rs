@@ -8,7 +8,8 @@
 //! - `series`: by metric three lists of one length: `steps`, `times_us` (microseconds since 1970)
 //!   and `values`, by step, then time
 //!
-//! All is kept but the bits of a NaN, which JSON cannot tell from another.
+//! All is kept but the bits of a NaN, which JSON cannot tell from another, versions of files before
+//! the newest, and aliases.
 
 use std::io::Write;
 

@@ -77,14 +77,11 @@ pub(super) fn run_with(params: BTreeMap<String, ParamValue>, series: &Series) ->
         note: Some("two\nlines".to_owned()),
         artifacts: BTreeMap::from([(
             "m/w.bin".to_owned(),
-            ArtifactRef {
-                path: "m/w.bin".to_owned(),
-                blob: BlobId([0xab; 32]),
-                bytes: 3,
-                media_type: None,
-                time_us: START_US,
-            },
+            ArtifactRef::new("m/w.bin".to_owned(), BlobId([0xab; 32]), 3, START_US),
         )]),
+        inputs: BTreeMap::new(),
+        older: BTreeMap::new(),
+        aliases: BTreeMap::new(),
         reason: Some("exit code 1".to_owned()),
     }
 }
@@ -240,8 +237,10 @@ fn the_json_of_a_run_is_frozen() {
         "tags": {"k": "v"}, "note": "two\nlines",
         "artifacts": [{
             "path": "m/w.bin", "hash": "ab".repeat(32), "bytes": 3, "media_type": null,
-            "time": "2024-01-15T10:30:00.123456Z",
+            "time": "2024-01-15T10:30:00.123456Z", "version": 0, "type": null,
+            "direction": "output", "reference": null,
         }],
+        "inputs": [],
         "parent": "09090909090909090000000000010909", "reason": "exit code 1",
         "source": null,
         "environment": {

@@ -12,7 +12,10 @@ use crate::index::RunNumber;
 use crate::index::RunRow;
 use crate::index::Snapshot;
 use crate::index::TagRow;
+use crate::model::AliasTarget;
 use crate::model::ArtifactRef;
+use crate::model::Files;
+use crate::model::Flow;
 use crate::model::ParamValue;
 use crate::model::Run;
 use crate::model::RunId;
@@ -27,7 +30,7 @@ pub(crate) struct MemoryRun {
     pub(super) row: RunRow,
     pub(super) params: BTreeMap<String, ParamRow>,
     pub(super) tags: BTreeMap<String, TagRow>,
-    pub(super) artifacts: BTreeMap<String, (ArtifactRef, Stamp)>,
+    pub(super) files: Files,
     pub(super) series: BTreeMap<String, Summary>,
 }
 
@@ -51,8 +54,7 @@ impl MemoryRun {
             run.tags.insert(text(name)?, row);
         }
         for (artifact, stamp) in snapshot.artifacts(number)? {
-            run.artifacts
-                .insert(artifact.path.clone(), (artifact, stamp));
+            run.files.put(artifact, stamp);
         }
         for (name, summary) in snapshot.series(number)? {
             run.series.insert(text(name)?, summary);
@@ -78,10 +80,11 @@ impl MemoryRun {
             row.note.as_ref().map(|(stamp, _)| *stamp),
         ];
         let tags = self.tags.values().map(|row| row.stamp);
-        let artifacts = self.artifacts.values().map(|(_, stamp)| *stamp);
+        let aliases = row.aliases.values().map(|(stamp, _)| *stamp);
         let params = self.params.values().map(|row| row.stamp);
-        let said = run.into_iter().flatten().chain(tags).chain(artifacts);
-        said.chain(params).map(|stamp| stamp.time_us).max()
+        let said = run.into_iter().flatten().chain(tags).chain(aliases);
+        let said = said.chain(params).map(|stamp| stamp.time_us);
+        said.chain(self.files.spoken_us()).max()
     }
 
     /// Returns how the run stands if no writer lives, and its end.
@@ -107,6 +110,7 @@ impl MemoryRun {
             note,
             times_us,
             series: _,
+            aliases,
         } = self.row;
         let has_started = info.is_some();
         // Segments of a run may arrive before the one that tells its start.
@@ -137,7 +141,21 @@ impl MemoryRun {
             }
             params.insert(key, value);
         }
-        let artifacts = self.artifacts.into_iter();
+        let (mut artifacts, mut inputs) = (BTreeMap::new(), BTreeMap::new());
+        let mut older = BTreeMap::new();
+        for ((flow, path), mut versions) in self.files.into_versions() {
+            let Some(newest) = versions.pop() else {
+                continue;
+            };
+            match flow {
+                Flow::Output => artifacts.insert(path.clone(), newest),
+                Flow::Input => inputs.insert(path.clone(), newest),
+            };
+            if !versions.is_empty() {
+                older.insert((flow, path), versions);
+            }
+        }
+        let aliases = aliases.into_iter();
         Run {
             id,
             info,
@@ -153,9 +171,10 @@ impl MemoryRun {
                 .map(|(key, row)| (key, row.text))
                 .collect(),
             note: note.map(|(_, text)| text),
-            artifacts: artifacts
-                .map(|(path, (artifact, _))| (path, artifact))
-                .collect(),
+            artifacts,
+            inputs,
+            older,
+            aliases: aliases.map(|(name, (_, target))| (name, target)).collect(),
             reason: reason.filter(|_| status == Status::Failed),
         }
     }
@@ -215,14 +234,12 @@ impl Sink for MemoryRun {
     }
 
     fn artifact(&mut self, artifact: &ArtifactRef, stamp: Stamp) -> Result<()> {
-        if self
-            .artifacts
-            .get(&artifact.path)
-            .is_none_or(|(_, old)| *old < stamp)
-        {
-            self.artifacts
-                .insert(artifact.path.clone(), (artifact.clone(), stamp));
-        }
+        self.files.put(artifact.clone(), stamp);
+        Ok(())
+    }
+
+    fn alias(&mut self, name: &str, target: Option<&AliasTarget>, stamp: Stamp) -> Result<()> {
+        self.row.alias(name, target, stamp);
         Ok(())
     }
 

@@ -47,6 +47,7 @@ use crate::journal::rows::EventRow;
 use crate::journal::seal;
 use crate::journal::seal::Recovered;
 use crate::journal::sealed::Sealed;
+use crate::model::AliasTarget;
 use crate::model::ArtifactRef;
 use crate::model::ParamValue;
 use crate::model::RunId;
@@ -112,6 +113,7 @@ pub(crate) trait Sink {
     fn param(&mut self, key: &str, value: &ParamValue, stamp: Stamp) -> Result<()>;
     fn tag(&mut self, key: &str, text: &str, stamp: Stamp) -> Result<()>;
     fn artifact(&mut self, artifact: &ArtifactRef, stamp: Stamp) -> Result<()>;
+    fn alias(&mut self, name: &str, target: Option<&AliasTarget>, stamp: Stamp) -> Result<()>;
     fn series(&mut self, metric: &str, part: &Summary) -> Result<()>;
 }
 
@@ -170,6 +172,7 @@ pub(crate) fn fold_segment<'a>(
                 sink.finished(&finish, stamp)?;
             }
             Event::Slowed(why) => sink.tag(SLOWED_TAG, why, stamp)?,
+            Event::Alias { name, target } => sink.alias(name.as_str(), target.as_ref(), stamp)?,
         }
     }
     for (metric, part) in series {
@@ -218,6 +221,10 @@ impl Sink for IndexRun<'_, '_> {
 
     fn artifact(&mut self, artifact: &ArtifactRef, stamp: Stamp) -> Result<()> {
         self.writer.put_artifact(self.run, artifact, stamp)
+    }
+
+    fn alias(&mut self, name: &str, target: Option<&AliasTarget>, stamp: Stamp) -> Result<()> {
+        self.writer.put_alias(self.run, name, target, stamp)
     }
 
     fn series(&mut self, metric: &str, part: &Summary) -> Result<()> {

@@ -5,10 +5,10 @@
 //! as the segment had, for a row that damage hides from its table is not seen otherwise.
 //!
 //! Of the other records it keeps those that answers depend on, with their stamps: the start, the
-//! last opening, the last end, the last note, each param with its first conflict, the last tag and
-//! artifact of each name. They are restated at their places. A text that was replaced later, and
-//! who opened as what process, are not there any more; so the events of a segment are never whole
-//! again, though the run answers as before.
+//! last opening, the last end, the last note, each param with its first conflict, the last tag of
+//! each name, all artifacts, the last of each alias. They are restated at their places. A text that
+//! was replaced later, and who opened as what process, are not there any more; so the events of a
+//! segment are never whole again, though the run answers as before.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -114,7 +114,7 @@ fn events(snapshot: &Snapshot, number: index::RunNumber, id: &SegmentId) -> Resu
         row,
         params,
         tags,
-        artifacts,
+        files,
         series: _,
     } = MemoryRun::load(snapshot, number, &mut text)?;
     let mut events = Vec::new();
@@ -169,8 +169,12 @@ fn events(snapshot: &Snapshot, number: index::RunNumber, id: &SegmentId) -> Resu
         let value = tag.text;
         add(tag.stamp, Event::Tag { key, value });
     }
-    for (artifact, stamp) in artifacts.into_values() {
+    for (stamp, artifact) in files.into_records() {
         add(stamp, Event::Artifact(artifact));
+    }
+    for (name, (stamp, target)) in row.aliases {
+        let name = Name::new("alias", &name)?;
+        add(stamp, Event::Alias { name, target });
     }
     events.sort_by_key(|event| event.row);
     Ok(events)

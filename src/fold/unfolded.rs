@@ -39,6 +39,7 @@ use crate::liveness;
 use crate::liveness::Liveness;
 use crate::model::Point;
 use crate::model::RunId;
+use crate::model::Stamp;
 use crate::model::Status;
 use crate::model::Summary;
 use crate::model::WriterId;
@@ -197,6 +198,25 @@ impl Unfolded {
             }
         }
         Ok(())
+    }
+
+    /// Shows what a run says beside its points and is not folded, in no particular order.
+    pub(crate) fn events(&self, id: RunId, mut see: impl FnMut(&Event, Stamp)) {
+        for piece in self.pieces.get(&id).into_iter().flatten() {
+            let events = match &piece.content {
+                Content::Rows(rows, _) => &rows.events,
+                Content::Sealed(_, events) => events,
+            };
+            for row in events {
+                let stamp = Stamp {
+                    time_us: row.time_us,
+                    writer: piece.id.writer,
+                    seq: piece.id.seq,
+                    row: row.row,
+                };
+                see(&row.event, stamp);
+            }
+        }
     }
 
     /// Returns how the run stands by its writers; none if none of them is there to ask.

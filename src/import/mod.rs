@@ -40,6 +40,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::model::ArtifactRef;
 use crate::model::BlobId;
 use crate::model::Environment;
 use crate::model::Name;
@@ -174,6 +175,8 @@ pub struct ImportedRun {
     pub series: Vec<(String, Vec<Point>)>,
     /// Files to keep.
     pub artifacts: Vec<ImportedArtifact>,
+    /// Files that it read, as an exported record tells of them.
+    pub inputs: Vec<ArtifactRef>,
     /// Artifacts that are named and not there.
     pub missing: Vec<PathBuf>,
     /// Artifacts that are not to be kept, for they lead out of the record's folder, as they are
@@ -198,6 +201,8 @@ pub struct ImportedArtifact {
     pub file: PathBuf,
     /// Hash that its bytes must have, if the record tells.
     pub hash: Option<BlobId>,
+    /// What it is, if the record tells: `model`.
+    pub kind: Option<String>,
 }
 
 impl ImportedRun {
@@ -217,6 +222,7 @@ impl ImportedRun {
             note: None,
             series: Vec::new(),
             artifacts: Vec::new(),
+            inputs: Vec::new(),
             missing: Vec::new(),
             outside: Vec::new(),
             source: None,

@@ -32,7 +32,9 @@ use super::metrics::Metrics;
 use super::metrics::time;
 use super::source::Source;
 use super::table::shorten;
+use crate::model::ArtifactRef;
 use crate::model::BlobId;
+use crate::model::Flow;
 use crate::model::ParamValue;
 use crate::model::RunId;
 use crate::model::Status;
@@ -309,7 +311,32 @@ fn read_exported(fields: &mut Fields<'_>, run: &mut ImportedRun) {
         run.warnings
             .push(format!("params that were refused are not kept: {text}"));
     }
+    if let Some((key, value)) = fields.take(&["inputs"]) {
+        match value
+            .as_array()
+            .map(|list| list.iter().map(input).collect())
+        {
+            Some(Some(inputs)) => run.inputs = inputs,
+            None | Some(None) => fields.taken.retain(|taken| *taken != key),
+        }
+    }
     fields.take(&["record_version"]);
+}
+
+/// A file that the run read: what is known of it tells where it is from, wherever it is.
+fn input(value: &Value) -> Option<ArtifactRef> {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let (path, blob) = (text("path")?, text("hash")?.parse().ok()?);
+    let bytes = value.get("bytes")?.as_u64()?;
+    // Bytes that the store had are not among the files of the record.
+    let reference = text("reference").unwrap_or_else(|| path.clone());
+    Some(ArtifactRef {
+        media_type: text("media_type"),
+        kind: text("type"),
+        flow: Flow::Input,
+        reference: Some(reference),
+        ..ArtifactRef::new(path, blob, bytes, 0)
+    })
 }
 
 /// Tags in the order they come, each name once.
@@ -422,6 +449,7 @@ fn artifact(name: Option<&str>, value: &Value, folder: &Path) -> Option<Imported
         name,
         file,
         hash: entry(&["hash"]).and_then(|hash| hash.parse::<BlobId>().ok()),
+        kind: entry(&["type"]).map(str::to_owned),
     })
 }
 

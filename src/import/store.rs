@@ -155,6 +155,8 @@ fn same_content(there: Option<&str>, here: Option<&str>) -> bool {
 }
 
 fn ended(run: &ImportedRun) -> EndedRun<'_> {
+    let kinds = run.artifacts.iter();
+    let kinds = kinds.filter_map(|file| Some((file.name.clone(), file.kind.clone()?)));
     EndedRun {
         info: RunInfo {
             name: run.name.clone(),
@@ -178,5 +180,7 @@ fn ended(run: &ImportedRun) -> EndedRun<'_> {
             .iter()
             .map(|artifact| (artifact.name.clone(), artifact.file.clone()))
             .collect(),
+        kinds: kinds.collect(),
+        inputs: run.inputs.clone(),
     }
 }

@@ -4,15 +4,20 @@
 //! other. So every row keeps the [`Stamp`] of what it says and merging is decided by stamps alone;
 //! the same records give the same row in whatever order they come, and again is once.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::codec;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
+use crate::model::AliasTarget;
+use crate::model::ArtifactRef;
 use crate::model::BlobId;
 use crate::model::EDGE_WORDS;
 use crate::model::Edge;
+use crate::model::Flow;
 use crate::model::ParamValue;
 use crate::model::RunInfo;
 use crate::model::SUMMARY_WORDS;
@@ -57,6 +62,8 @@ pub struct RunRow {
     pub times_us: Option<(i64, i64)>,
     /// Series it has.
     pub series: u32,
+    /// What was last said in it of each alias; none of one that was removed.
+    pub aliases: BTreeMap<String, (Stamp, Option<AliasTarget>)>,
 }
 
 impl RunRow {
@@ -89,6 +96,15 @@ impl RunRow {
     pub(crate) fn annotate(&mut self, text: &str, stamp: Stamp) {
         if self.note.as_ref().is_none_or(|(old, _)| stamp > *old) {
             self.note = Some((stamp, text.to_owned()));
+        }
+    }
+
+    /// Takes in what is said of an alias: the latest stays.
+    pub(crate) fn alias(&mut self, name: &str, target: Option<&AliasTarget>, stamp: Stamp) {
+        let known = self.aliases.get(name);
+        if known.is_none_or(|(old, _)| stamp > *old) {
+            let said = (stamp, target.cloned());
+            self.aliases.insert(name.to_owned(), said);
         }
     }
 
@@ -159,14 +175,88 @@ pub struct TagRow {
     pub stamp: Stamp,
 }
 
-/// An artifact of a path: the record with the largest stamp wins. Its path is in the key.
+/// What was said of a file. Run, flow, path and stamp are in the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ArtifactRow {
-    pub(super) blob: BlobId,
-    pub(super) bytes: u64,
-    pub(super) media_type: Option<String>,
-    pub(super) time_us: i64,
-    pub(super) stamp: Stamp,
+    blob: BlobId,
+    bytes: u64,
+    media_type: Option<String>,
+    time_us: i64,
+    kind: Option<String>,
+    reference: Option<String>,
+    mode: Option<u32>,
+    modified_ns: Option<i64>,
+}
+
+impl ArtifactRow {
+    pub(super) fn of(artifact: &ArtifactRef) -> Self {
+        let ArtifactRef {
+            path: _, // in the key
+            blob,
+            bytes,
+            media_type,
+            time_us,
+            kind,
+            flow: _, // in the key
+            reference,
+            mode,
+            modified_ns,
+        } = artifact.clone();
+        Self {
+            blob,
+            bytes,
+            media_type,
+            time_us,
+            kind,
+            reference,
+            mode,
+            modified_ns,
+        }
+    }
+
+    pub(super) fn into_artifact(self, flow: Flow, path: &str) -> ArtifactRef {
+        let Self {
+            blob,
+            bytes,
+            media_type,
+            time_us,
+            kind,
+            reference,
+            mode,
+            modified_ns,
+        } = self;
+        ArtifactRef {
+            path: path.to_owned(),
+            blob,
+            bytes,
+            media_type,
+            time_us,
+            kind,
+            flow,
+            reference,
+            mode,
+            modified_ns,
+        }
+    }
+}
+
+/// Returns what stands for a flow in keys.
+pub(super) fn flow_code(flow: Flow) -> u8 {
+    match flow {
+        Flow::Output => 0,
+        Flow::Input => 1,
+    }
+}
+
+/// Returns the flow that a key tells.
+pub(super) fn flow_of(code: u8) -> Result<Flow, Malformed> {
+    match code {
+        0 => Ok(Flow::Output),
+        1 => Ok(Flow::Input),
+        other => Err(Malformed::new(format!(
+            "a file of an unknown flow, {other}"
+        ))),
+    }
 }
 
 /// A journal file.
@@ -240,15 +330,4 @@ pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, Malformed> {
     let mut bytes = Vec::new();
     codec::encode(row, &mut bytes)?;
     Ok(bytes)
-}
-
-/// Encodes length and references of a blob.
-pub(super) fn encode_blob(bytes: u64, references: u32) -> Vec<u8> {
-    [&bytes.to_le_bytes()[..], &references.to_le_bytes()].concat()
-}
-
-/// Decodes length and references of a blob.
-pub(super) fn decode_blob(row: &[u8]) -> Result<(u64, u32), Malformed> {
-    let mut rest = Bytes(row);
-    Ok((rest.u64()?, rest.u32()?))
 }

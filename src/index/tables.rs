@@ -11,13 +11,14 @@
 //! changes; so no row carries a version of its own.
 //!
 //! Versions: 1, the first; 2, long values stand apart from the heads of their chunks; 3, series in
-//! words, and short chunks without what their values tell.
+//! words, and short chunks without what their values tell; 4, all versions of artifacts, by run and
+//! by blob, and aliases.
 
 use redb::TableDefinition;
 use redb::TableHandle;
 
 /// Version of all tables and rows together.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// What file this is: `format` u32, `store` text, `device` and `inode` u64, little-endian.
 ///
@@ -48,8 +49,14 @@ pub(super) const PARAMS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::n
 /// (run, name) → `TagRow`.
 pub(super) const TAGS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("tags");
 
-/// (run, path) → `ArtifactRow`.
-pub(super) const ARTIFACTS: TableDefinition<(u32, &str), &[u8]> = TableDefinition::new("artifacts");
+/// (run, flow, path, stamp) → `ArtifactRow`: all that was said of the files of a run.
+///
+/// Flow is 0 of what the run made and 1 of what it read; a stamp is its time, writer, segment and
+/// row. So the records of a path stand in their order, and the last is its newest version.
+pub(super) const ARTIFACTS: TableDefinition<ArtifactKey, &[u8]> = TableDefinition::new("artifacts");
+
+/// See [`ARTIFACTS`].
+pub(super) type ArtifactKey = (u32, u8, &'static str, i64, u64, u32, u32);
 
 /// (run, metric) → `SeriesRow`.
 pub(super) const SERIES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("series");
@@ -100,8 +107,17 @@ pub(super) const SEGMENTS: TableDefinition<(u32, u64, u32), &[u8]> =
 /// Journal folder → its modification time in nanoseconds when it was last listed in full.
 pub(super) const FOLDERS: TableDefinition<u8, i64> = TableDefinition::new("folders");
 
-/// Blob → its length in bytes u64, artifact rows that name it now u32. No row when none does.
-pub(super) const BLOBS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("blobs");
+/// (blob, run, flow, path) → length in bytes u64: which runs have these bytes, under which paths.
+///
+/// A row for each path of which any record names the blob, whether its bytes are in the store or
+/// stay where they are.
+pub(super) const USES: TableDefinition<UseKey, &[u8]> = TableDefinition::new("uses");
+
+/// See [`USES`].
+pub(super) type UseKey = (&'static [u8; 32], u32, u8, &'static str);
+
+/// (alias, run) → nothing: the runs that said something of an alias. What, is in their `RunRow`.
+pub(super) const ALIASES: TableDefinition<(&str, u32), ()> = TableDefinition::new("aliases");
 
 /// Text → its number: names of metrics, params and tags, and texts that stand in columns.
 pub(super) const NAMES: TableDefinition<&str, u32> = TableDefinition::new("names");
@@ -122,7 +138,7 @@ pub(super) const COLUMN_PAGES: TableDefinition<(u64, u32), &[u8]> =
 pub(super) const RECENT_CELLS: TableDefinition<u32, &[u8]> = TableDefinition::new("recent_cells");
 
 /// Names of all tables: a file has all of them or none.
-pub(super) fn names() -> [String; 19] {
+pub(super) fn names() -> [String; 20] {
     [
         META.name(),
         RUN_IDS.name(),
@@ -137,7 +153,8 @@ pub(super) fn names() -> [String; 19] {
         AXES.name(),
         SEGMENTS.name(),
         FOLDERS.name(),
-        BLOBS.name(),
+        USES.name(),
+        ALIASES.name(),
         NAMES.name(),
         NAME_TEXTS.name(),
         COLUMNS.name(),

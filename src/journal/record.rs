@@ -10,6 +10,12 @@
 //! |    2 |       1 | `Metric` | `u16` zero, number `u32`, name                                 |
 //! |    3 |       1 | `Shape`  | `u16` zero, number `u32`, numbers of its metrics `u32` each    |
 //! |   16 |       1 | `Event`  | time in µs and what happened, bincode                          |
+//! |   16 |       2 | `Event`  | time in µs and what was not known to version 1, bincode        |
+//!
+//! Why two versions of events: bincode numbers the variants of an enum, so a reader of version 1
+//! that met a new one there would call the record damaged. Under another version it skips it by its
+//! length and keeps it. An artifact of which no more is said than version 1 can say is written in
+//! that: older readers know it, and what is imported again makes the same bytes.
 //!
 //! Why shapes: the design had a metric's number beside each value. A training logs the same metrics
 //! in the same order again and again; naming that order once makes a step of ten metrics 112 bytes
@@ -22,7 +28,9 @@ use crate::codec;
 use crate::codec::Bytes;
 use crate::codec::Malformed;
 use crate::limits::RECORD_METRICS_MAX;
+use crate::model::AliasTarget;
 use crate::model::ArtifactRef;
+use crate::model::BlobId;
 use crate::model::Name;
 use crate::model::ParamValue;
 use crate::model::Process;
@@ -34,6 +42,8 @@ const METRIC: u8 = 2;
 const SHAPE: u8 = 3;
 const EVENT: u8 = 16;
 const VERSION: u8 = 1;
+/// Version of the events that version 1 has no words for.
+const LATER: u8 = 2;
 
 /// Bytes of a `Points` body before its values.
 pub const POINTS_HEADER_BYTES: usize = 24;
@@ -77,8 +87,8 @@ pub enum Event {
     },
     /// The note was set or replaced.
     Note(String),
-    /// A file was stored under a path.
-    Artifact(ArtifactRef),
+    /// A file was logged under a path.
+    Artifact(#[serde(with = "plain")] ArtifactRef),
     /// The run ended.
     Finished {
         /// Completed or failed.
@@ -90,6 +100,101 @@ pub enum Event {
     },
     /// Disk or core did not keep up with the logging, and callers were slowed.
     Slowed(String),
+    /// An alias was set to a file of this run, or removed; stands last, as version 1 has it not.
+    #[serde(skip)]
+    Alias {
+        /// The alias.
+        name: Name,
+        /// What it stands for; none removes it.
+        target: Option<AliasTarget>,
+    },
+}
+
+/// The events that version 1 has no words for, as they are stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Later {
+    Artifact(ArtifactRef),
+    Alias(Name, Option<AliasTarget>),
+}
+
+impl Later {
+    /// Returns what is stored of an event; none if version 1 can say it.
+    fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Artifact(artifact) if !plain::says_all(artifact) => {
+                Some(Self::Artifact(artifact.clone()))
+            }
+            Event::Alias { name, target } => Some(Self::Alias(name.clone(), target.clone())),
+            _ => None,
+        }
+    }
+
+    fn into_event(self) -> Result<Event, Malformed> {
+        match self {
+            Self::Artifact(artifact) if plain::says_all(&artifact) => {
+                Err(Malformed::new("an artifact of version 1 in version 2"))
+            }
+            Self::Artifact(artifact) => Ok(Event::Artifact(artifact)),
+            Self::Alias(name, target) => Ok(Event::Alias { name, target }),
+        }
+    }
+}
+
+/// An artifact as version 1 has it: bytes in the store that a run made.
+mod plain {
+    use serde::Deserialize;
+    use serde::Deserializer;
+    use serde::Serialize;
+    use serde::Serializer;
+
+    use super::ArtifactRef;
+    use super::BlobId;
+
+    type Fields<'a> = (&'a str, BlobId, u64, &'a Option<String>, i64);
+
+    /// Whether no more is known of it.
+    pub(super) fn says_all(artifact: &ArtifactRef) -> bool {
+        let ArtifactRef {
+            path,
+            blob,
+            bytes,
+            media_type,
+            time_us,
+            ..
+        } = artifact.clone();
+        let plain = ArtifactRef {
+            media_type,
+            ..ArtifactRef::new(path, blob, bytes, time_us)
+        };
+        plain == *artifact
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        artifact: &ArtifactRef,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let ArtifactRef {
+            path,
+            blob,
+            bytes,
+            media_type,
+            time_us,
+            ..
+        } = artifact;
+        let fields: Fields<'_> = (path, *blob, *bytes, media_type, *time_us);
+        fields.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ArtifactRef, D::Error> {
+        let fields = <(String, BlobId, u64, Option<String>, i64)>::deserialize(deserializer)?;
+        let (path, blob, bytes, media_type, time_us) = fields;
+        Ok(ArtifactRef {
+            media_type,
+            ..ArtifactRef::new(path, blob, bytes, time_us)
+        })
+    }
 }
 
 /// A record as it is read.
@@ -185,6 +290,11 @@ pub fn shape(number: u32, metrics: &[u32]) -> Vec<u8> {
 /// # Errors
 /// [`Malformed`] never, unless bincode changes.
 pub fn event(time_us: i64, event: &Event) -> Result<Vec<u8>, Malformed> {
+    if let Some(later) = Later::of(event) {
+        let mut body = vec![EVENT, LATER];
+        codec::encode(&(time_us, later), &mut body)?;
+        return Ok(body);
+    }
     let mut body = vec![EVENT, VERSION];
     codec::encode(&(time_us, event), &mut body)?;
     Ok(body)
@@ -243,6 +353,11 @@ impl<'a> Record<'a> {
                 let (time_us, event) = codec::decode(bytes.0)?;
                 Ok(Self::Event { time_us, event })
             }
+            (EVENT, LATER) => {
+                let (time_us, later): (i64, Later) = codec::decode(bytes.0)?;
+                let event = later.into_event()?;
+                Ok(Self::Event { time_us, event })
+            }
             _ => Ok(Self::Unknown(body)),
         }
     }
@@ -286,8 +401,8 @@ fn check_reserved(bytes: [u8; 2]) -> Result<(), Malformed> {
 mod tests {
     use super::*;
     use crate::codec::hex;
-    use crate::model::BlobId;
     use crate::model::Environment;
+    use crate::model::Flow;
     use crate::model::GitState;
     use crate::model::RunId;
 
@@ -349,11 +464,8 @@ mod tests {
         };
         let list = vec![ParamValue::Int(1), ParamValue::List(vec![])];
         let artifact = ArtifactRef {
-            path: "a/b".into(),
-            blob: BlobId([7; 32]),
-            bytes: 70_000,
             media_type: text("t"),
-            time_us: 9,
+            ..ArtifactRef::new("a/b".into(), BlobId([7; 32]), 70_000, 9)
         };
         let finished = |status, reason| Event::Finished {
             status,
@@ -395,6 +507,49 @@ mod tests {
             let event = what;
             assert_eq!(read, Record::Event { time_us: -1, event });
         }
+    }
+
+    /// What version 1 has no words for.
+    #[test]
+    fn golden_bytes_of_later_events() {
+        let plain = ArtifactRef::new("a".into(), BlobId([7; 32]), 5, 9);
+        let full = ArtifactRef {
+            media_type: Some("t".into()),
+            kind: Some("k".into()),
+            flow: Flow::Input,
+            reference: Some("/r".into()),
+            mode: Some(0o644),
+            modified_ns: Some(-1),
+            ..plain.clone()
+        };
+        let target = AliasTarget {
+            flow: Flow::Output,
+            path: "a".into(),
+            blob: BlobId([7; 32]),
+        };
+        let alias = |target| Event::Alias {
+            name: Name::new("alias", "m:b").unwrap(),
+            target,
+        };
+        let hash = "07".repeat(32);
+        for (what, want) in [
+            (
+                Event::Artifact(full),
+                &*format!("000161{hash}050101741201016b0101022f7201fba4010101"),
+            ),
+            (alias(Some(target)), &*format!("01036d3a6201000161{hash}")),
+            (alias(None), "01036d3a6200"),
+        ] {
+            let body = event(-1, &what).unwrap();
+            assert_eq!(hex(&body), format!("100201{want}"), "{what:?}"); // version 2
+            let read = Record::decode(&body).unwrap();
+            let event = what;
+            assert_eq!(read, Record::Event { time_us: -1, event });
+        }
+        // What version 1 can say has one encoding.
+        let mut body = vec![EVENT, LATER];
+        codec::encode(&(-1i64, Later::Artifact(plain)), &mut body).unwrap();
+        assert!(Record::decode(&body).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::model::Flow;
 use crate::model::Run;
 use crate::model::RunId;
 use crate::model::Status;
@@ -581,8 +582,8 @@ impl<'a> Lint<'a> {
     fn data(&mut self) -> Result<()> {
         let lacks = |place: usize| self.has_data.get(place) == Some(&false);
         let mut told = BTreeSet::new();
-        self.survey.artifacts(&lacks, &mut |place, path| {
-            if speaks_of_data(path) {
+        self.survey.files(&lacks, &mut |place, file| {
+            if file.flow == Flow::Input || speaks_of_data(&file.path) {
                 told.insert(place);
             }
         })?;
@@ -593,8 +594,7 @@ impl<'a> Lint<'a> {
             }
         }
         let what = "runs that do not tell which data they used".to_owned();
-        let advice =
-            "log its version: a param or tag `dataset`, or an artifact with `data` in its path";
+        let advice = "say which files they read: `tracker run --input data.csv`; or log a param or tag `dataset`";
         self.add("no-data", &found, what, advice);
         Ok(())
     }

@@ -2,6 +2,7 @@
 //!
 //! Plain values without a file, a clock or a format behind them; all parts speak in these.
 
+mod artifact;
 mod id;
 mod record;
 mod run;
@@ -10,13 +11,18 @@ mod time;
 mod value;
 mod words;
 
+pub use artifact::AliasTarget;
+pub use artifact::ArtifactRef;
+pub(crate) use artifact::Files;
+pub use artifact::Flow;
+pub use artifact::Version;
+pub(crate) use artifact::named;
 pub use id::BlobId;
 pub use id::RunId;
 pub use id::WriterId;
 pub use record::ARTIFACTS_SUFFIX;
 pub(crate) use record::param_from_exact;
 pub(crate) use record::param_to_exact;
-pub use run::ArtifactRef;
 pub use run::Environment;
 pub use run::GitState;
 pub use run::Process;

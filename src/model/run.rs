@@ -7,7 +7,12 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::id::BlobId;
+use super::artifact::AliasTarget;
+use super::artifact::ArtifactRef;
+use super::artifact::Flow;
+use super::artifact::Version;
+use super::artifact::named;
+use super::artifact::numbered;
 use super::id::RunId;
 use super::summary::Summary;
 use super::value::ParamValue;
@@ -129,21 +134,6 @@ pub struct RunInfo {
     pub environment: Environment,
 }
 
-/// A run's name for a blob.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArtifactRef {
-    /// Path inside the run, with `/`.
-    pub path: String,
-    /// Hash of its bytes.
-    pub blob: BlobId,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Media type, if known.
-    pub media_type: Option<String>,
-    /// When it was added, in microseconds since 1970.
-    pub time_us: i64,
-}
-
 /// All that a reader tells of a run, save its points.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -169,8 +159,15 @@ pub struct Run {
     pub tags: BTreeMap<String, String>,
     /// Free text.
     pub note: Option<String>,
-    /// Artifacts by path; of one logged again, the newest.
+    /// Files that it made, by path; of one logged again, the newest version.
     pub artifacts: BTreeMap<String, ArtifactRef>,
+    /// Files that it read, by path; of one logged again, the newest version.
+    pub inputs: BTreeMap<String, ArtifactRef>,
+    /// Versions before the newest, the oldest first, of the paths that have such.
+    pub older: BTreeMap<(Flow, String), Vec<ArtifactRef>>,
+    /// What was last said in this run of aliases; none of one that was removed. Another run may
+    /// have said something later: [`Reader::aliases`](crate::Reader::aliases) tells what counts.
+    pub aliases: BTreeMap<String, Option<AliasTarget>>,
     /// Why it failed, if its end says so.
     pub reason: Option<String>,
 }
@@ -183,5 +180,33 @@ impl Run {
             Status::Completed | Status::Failed | Status::Unknown => self.end_us?,
         };
         Some(end_us.saturating_sub(self.info.start_us?) as f64 / 1e6)
+    }
+
+    /// Returns the newest versions of all files: outputs before inputs, by path.
+    pub fn files(&self) -> impl Iterator<Item = &ArtifactRef> {
+        self.artifacts.values().chain(self.inputs.values())
+    }
+
+    /// Returns the number of the newest version of a file.
+    pub fn version(&self, file: &ArtifactRef) -> u32 {
+        let older = self.older.get(&(file.flow, file.path.clone()));
+        older.map_or(0, |older| u32::try_from(older.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Finds a file: `PATH` is its newest version and `PATH@vN` another; of a path that was made
+    /// and read what was made.
+    pub fn file(&self, name: &str) -> Option<Version> {
+        named(&self.versions(), name).cloned()
+    }
+
+    /// Returns all versions of all files: outputs before inputs, by path, the oldest first.
+    pub fn versions(&self) -> Vec<Version> {
+        let of_file = |newest: &ArtifactRef| {
+            let older = self.older.get(&(newest.flow, newest.path.clone()));
+            let mut versions = older.cloned().unwrap_or_default();
+            versions.push(newest.clone());
+            numbered(versions.into_iter())
+        };
+        self.files().flat_map(of_file).collect()
     }
 }

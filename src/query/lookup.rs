@@ -30,6 +30,7 @@ use crate::index::NameNumber;
 use crate::index::RunNumber;
 use crate::index::Snapshot;
 use crate::index::Texts;
+use crate::model::Flow;
 use crate::model::Run;
 use crate::model::RunId;
 use crate::model::Status;
@@ -227,8 +228,10 @@ impl<'a> Lookup<'a> {
         let field = match (leaf, source) {
             (Leaf::Field(Field::Attribute(Attribute::Artifacts)), _) => {
                 let artifacts = self.snapshot.artifacts(number)?.into_iter();
-                let paths = artifacts.map(|(artifact, _)| Cow::Owned(artifact.path));
-                return Ok(Value::Texts(paths.collect()));
+                let made = artifacts.filter(|(artifact, _)| artifact.flow == Flow::Output);
+                let mut paths: Vec<_> = made.map(|(made, _)| Cow::Owned(made.path)).collect();
+                paths.dedup(); // each once, whatever its versions
+                return Ok(Value::Texts(paths));
             }
             (Leaf::Measure(wanted), Source::Series(name, _)) => {
                 let summary = self.snapshot.summary(number, *name)?;

@@ -1,10 +1,12 @@
 //! Answers: which runs there are, what they are, how their series went.
 
+mod artifacts;
 mod band;
 pub mod filter;
 mod follow;
 mod glob;
 mod group;
+mod lineage;
 mod lookup;
 mod measure;
 mod parallel;
@@ -16,6 +18,8 @@ mod series;
 mod smooth;
 mod survey;
 
+pub use artifacts::Alias;
+pub use artifacts::RunFile;
 pub use band::Band;
 pub use follow::Cursor;
 pub use glob::Glob;
@@ -24,6 +28,11 @@ pub use group::Group;
 pub use group::GroupBy;
 pub use group::GroupQuery;
 pub use group::Groups;
+pub use lineage::Lineage;
+pub use lineage::LineageQuery;
+pub use lineage::Link;
+pub use lineage::Node;
+pub use lineage::Toward;
 pub use reader::Query;
 pub use reader::Reader;
 pub(crate) use reader::Source;

@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::select::Chosen;
 use crate::error::Result;
 use crate::fold::MemoryRun;
+use crate::model::ArtifactRef;
 use crate::model::Run;
 use crate::model::RunId;
 
@@ -93,21 +94,21 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Shows the paths of the artifacts of some runs, by their places.
-    pub(crate) fn artifacts(
+    /// Shows the files of some runs, by their places; all that was said of each.
+    pub(crate) fn files(
         &self,
         of: &dyn Fn(usize) -> bool,
-        see: &mut dyn FnMut(usize, &str),
+        see: &mut dyn FnMut(usize, &ArtifactRef),
     ) -> Result<()> {
         for (place, run) in self.chosen.runs().enumerate() {
             if !of(place) {
                 continue;
             }
             match (run, self.reader.snapshot()) {
-                (Ok(run), _) => run.artifacts.keys().for_each(|path| see(place, path)),
+                (Ok(run), _) => run.files().for_each(|file| see(place, file)),
                 (Err(number), Some(snapshot)) => {
                     for (artifact, _) in snapshot.artifacts(number)? {
-                        see(place, &artifact.path);
+                        see(place, &artifact);
                     }
                 }
                 (Err(_), None) => {}

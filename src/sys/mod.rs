@@ -68,6 +68,15 @@ pub struct Stat {
     pub kind: Kind,
 }
 
+/// What a file of the user's had beside its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits; none leaves them.
+    pub mode: Option<u32>,
+    /// Last change of the content, in nanoseconds since 1970; none leaves it.
+    pub modified_ns: Option<i64>,
+}
+
 /// Kinds of thing a path can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -133,6 +142,23 @@ pub trait Sys: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Io`].
     fn stat(&self, path: &Path) -> Result<Stat>;
+
+    /// Returns the permission bits of a file; none where files have no such.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn mode(&self, _path: &Path) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
+    /// Gives a file permission bits and a time of change, where files have such. The bits that let
+    /// a program run as somebody else are left out.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn set_attributes(&self, _path: &Path, _attributes: Attributes) -> Result<()> {
+        Ok(())
+    }
 
     /// Renames a file within a file system; what was at `to` is replaced.
     ///

@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
+use super::Attributes;
 use super::Clock;
 use super::Entry;
 use super::File;
@@ -23,6 +24,10 @@ use super::raw;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::Process;
+
+/// Bits of a mode that say who may do what; the others let a program run as somebody else.
+#[cfg(unix)]
+const PERMISSIONS: u32 = 0o777;
 
 /// The real files, clock and random bits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +99,40 @@ impl Sys for RealSys {
     fn stat(&self, path: &Path) -> Result<Stat> {
         let meta = fs::metadata(path).map_err(|source| Error::io("stat", path, source))?;
         Ok(stat(&meta))
+    }
+
+    #[cfg(unix)]
+    fn mode(&self, path: &Path) -> Result<Option<u32>> {
+        use std::os::unix::fs::PermissionsExt;
+        let meta = fs::metadata(path).map_err(|source| Error::io("stat", path, source))?;
+        Ok(Some(meta.permissions().mode() & PERMISSIONS))
+    }
+
+    fn set_attributes(&self, path: &Path, attributes: Attributes) -> Result<()> {
+        let Attributes { mode, modified_ns } = attributes;
+        let failed = |source| Error::io("set the attributes of", path, source);
+        if let Some(modified_ns) = modified_ns {
+            let since = Duration::from_nanos(modified_ns.unsigned_abs());
+            let time = if modified_ns < 0 {
+                SystemTime::UNIX_EPOCH.checked_sub(since)
+            } else {
+                SystemTime::UNIX_EPOCH.checked_add(since)
+            };
+            if let Some(time) = time {
+                let file = fs::File::options().write(true).open(path).map_err(failed)?;
+                file.set_modified(time).map_err(failed)?;
+            }
+        }
+        // Last: a file that may not be written takes no time any more.
+        #[cfg(unix)]
+        if let Some(mode) = mode {
+            use std::os::unix::fs::PermissionsExt;
+            let bits = fs::Permissions::from_mode(mode & PERMISSIONS);
+            fs::set_permissions(path, bits).map_err(failed)?;
+        }
+        #[cfg(not(unix))]
+        let _ = mode;
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use tracker::Reader;
 use tracker::SeriesQuery;
+use tracker::model::BlobId;
+use tracker::model::Flow;
 use tracker::model::ParamValue;
 use tracker::model::Point;
 use tracker::model::Run;
 use tracker::model::RunId;
 use tracker::model::Status;
 use tracker::model::Summary;
+use tracker::model::Version;
 
 /// A point with what decides its place.
 #[derive(Clone, Debug)]
@@ -41,7 +44,8 @@ pub(crate) struct ModelRun {
     pub(crate) params: BTreeMap<String, Vec<ParamValue>>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) note: Option<String>,
-    pub(crate) artifacts: BTreeMap<String, Vec<u8>>,
+    /// Versions of its files.
+    pub(crate) files: BTreeMap<(Flow, String), Vec<Vec<u8>>>,
     pub(crate) series: BTreeMap<String, Vec<ModelPoint>>,
     /// When an owner opened it last.
     pub(crate) opened: Option<u64>,
@@ -56,6 +60,8 @@ pub(crate) struct ModelRun {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) runs: BTreeMap<RunId, ModelRun>,
+    /// What each stands for.
+    pub(crate) aliases: BTreeMap<String, (RunId, Flow, String, BlobId)>,
     order: u64,
 }
 
@@ -87,6 +93,39 @@ impl Model {
             run.check(&reader.run(*id).unwrap());
         }
         self.check_queries(reader);
+        self.check_files(reader);
+    }
+
+    /// Versions, who has which bytes, and aliases.
+    fn check_files(&self, reader: &Reader) {
+        let mut owners: BTreeMap<BlobId, Vec<Told>> = BTreeMap::new();
+        for (id, run) in &self.runs {
+            let mut want = Vec::new();
+            for ((flow, path), versions) in &run.files {
+                for (bytes, number) in versions.iter().zip(0..) {
+                    want.push((*id, *flow, path.clone(), number));
+                    let blob = blob(bytes);
+                    let told = (*id, *flow, path.clone(), number);
+                    owners.entry(blob).or_default().push(told);
+                }
+            }
+            let have = reader.versions(*id).unwrap();
+            let have: Vec<Told> = have.iter().map(|version| told(*id, version)).collect();
+            assert_eq!(have, want, "versions of {id}");
+        }
+        for (blob, want) in owners {
+            let have = reader.who(blob).unwrap().into_iter();
+            let have: Vec<Told> = have.map(|file| told(file.run, &file.version)).collect();
+            assert_eq!(have, want, "who has {blob}");
+            let prefix = &blob.to_string()[..12];
+            assert_eq!(reader.blobs_with_prefix(prefix).unwrap(), [blob]);
+        }
+        assert!(reader.who(BlobId([1; 32])).unwrap().is_empty());
+        let have = reader.aliases().unwrap().into_iter().map(|alias| {
+            let file = alias.version.unwrap().artifact;
+            (alias.name, (alias.run, file.flow, file.path, file.blob))
+        });
+        assert_eq!(have.collect::<BTreeMap<_, _>>(), self.aliases);
     }
 
     fn check_queries(&self, reader: &Reader) {
@@ -196,7 +235,27 @@ fn check_range(reader: &Reader, id: RunId, metric: &str, points: &[ModelPoint]) 
     }
 }
 
+/// A version of a file of a run.
+type Told = (RunId, Flow, String, u32);
+
+fn told(run: RunId, version: &Version) -> Told {
+    let file = &version.artifact;
+    (run, file.flow, file.path.clone(), version.number)
+}
+
+fn blob(bytes: &[u8]) -> BlobId {
+    BlobId(*blake3::hash(bytes).as_bytes())
+}
+
 impl ModelRun {
+    /// Logs a file: the same bytes again in succession are no new version.
+    pub(crate) fn log_file(&mut self, flow: Flow, path: &str, bytes: Vec<u8>) {
+        let versions = self.files.entry((flow, path.to_owned())).or_default();
+        if versions.last() != Some(&bytes) {
+            versions.push(bytes);
+        }
+    }
+
     /// How the run stands by what was said, if nobody is there to ask.
     fn told(&self) -> (Status, Option<&ModelFinish>) {
         match (&self.finished, self.opened) {
@@ -231,6 +290,7 @@ impl ModelRun {
             tags,
             note,
             artifacts,
+            inputs,
             reason,
             ..
         } = run;
@@ -258,16 +318,15 @@ impl ModelRun {
         let conflicts = all.filter_map(|(k, v)| Some((k.clone(), other(v)?)));
         assert_eq!(*param_conflicts, conflicts.collect());
         assert_eq!((tags, note), (&self.tags, &self.note));
-        let paths: Vec<_> = artifacts
-            .iter()
-            .map(|(path, a)| (path, a.blob, a.bytes))
-            .collect();
-        let want = self.artifacts.iter().map(|(path, bytes)| {
-            let hash = tracker::model::BlobId(*blake3::hash(bytes).as_bytes());
-            (path, hash, bytes.len() as u64)
-        });
-        let want: Vec<_> = want.collect();
-        assert_eq!(paths, want);
+        for (flow, files) in [(Flow::Output, artifacts), (Flow::Input, inputs)] {
+            let have = files.iter().map(|(path, a)| (path, a.blob, a.bytes));
+            let want = self.files.iter().filter(|((of, _), _)| *of == flow);
+            let want = want.map(|((_, path), versions)| {
+                let newest = versions.last().unwrap();
+                (path, blob(newest), newest.len() as u64)
+            });
+            assert_eq!(have.collect::<Vec<_>>(), want.collect::<Vec<_>>());
+        }
         let names: Vec<&String> = metrics.keys().collect();
         assert_eq!(names, self.series.keys().collect::<Vec<_>>());
         for (metric, summary) in metrics {

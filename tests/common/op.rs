@@ -74,6 +74,10 @@ pub(crate) enum Op {
         metrics: Metrics,
         failed: bool,
     },
+    /// Makes an alias stand for the newest version of a file of a run, if it has one.
+    Alias { name: u8, run: u8, which: u8 },
+    /// Removes an alias, if it is there.
+    Unalias { name: u8 },
     /// Opens the store anew.
     Reopen,
     /// Brings the index up to date.
@@ -97,8 +101,10 @@ pub(crate) enum Saying {
     Tag { key: u8, text: u8 },
     /// Sets the note.
     Note { text: u8 },
-    /// Stores bytes.
+    /// Stores bytes: few, so that the same ones come again.
     Artifact { path: u8, bytes: u8 },
+    /// Notes a file that is read.
+    Input { path: u8, bytes: u8 },
 }
 
 /// A value of a param: few, so that the same one comes again.
@@ -208,6 +214,18 @@ pub(crate) fn metric(number: u8) -> &'static str {
 
 pub(crate) fn key(number: u8) -> &'static str {
     KEYS[usize::from(number) % KEYS.len()]
+}
+
+pub(crate) fn alias(number: u8) -> &'static str {
+    ["model:best", "model:bad", "a:b"][usize::from(number) % 3]
+}
+
+pub(crate) fn path(number: u8) -> &'static str {
+    ["model.pt", "a/b.txt"][usize::from(number) % 2]
+}
+
+pub(crate) fn bytes(number: u8) -> Vec<u8> {
+    vec![number % 5; usize::from(number % 5) * 30]
 }
 
 pub(crate) fn text(number: u8) -> String {

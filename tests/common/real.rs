@@ -12,6 +12,7 @@ use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::Environment;
+use tracker::model::Flow;
 use tracker::model::ParamValue;
 use tracker::model::Point;
 use tracker::model::Run;
@@ -180,6 +181,8 @@ impl Real {
             } => {
                 self.add(run_id(*run), points, *metrics, *failed);
             }
+            Op::Alias { name, run, which } => self.alias(op::alias(*name), run_id(*run), *which),
+            Op::Unalias { name } => self.unalias(op::alias(*name)),
             Op::Reopen => self.store = Store::open(self.store.path()).unwrap(),
             Op::Fold => _ = self.store.fold(None).unwrap(),
             Op::Rebuild => self.rebuild(),
@@ -546,10 +549,16 @@ impl Real {
                 self.run(open.run).note = Some(text);
             }
             Saying::Artifact { path, bytes } => {
-                let path = ["model.pt", "a/b.txt"][usize::from(*path) % 2];
-                let bytes = vec![*bytes; usize::from(*bytes) * 3];
+                let (path, bytes) = (op::path(*path), op::bytes(*bytes));
                 open.writer.artifact_bytes(path, &bytes).unwrap();
-                self.run(open.run).artifacts.insert(path.to_owned(), bytes);
+                self.run(open.run).log_file(Flow::Output, path, bytes);
+            }
+            Saying::Input { path, bytes } => {
+                let (path, bytes) = (op::path(*path), op::bytes(*bytes));
+                let file = self.dir.path().join("read");
+                fs::write(&file, &bytes).unwrap();
+                open.writer.input(&file, Some(path)).unwrap();
+                self.run(open.run).log_file(Flow::Input, path, bytes);
             }
         }
     }
@@ -666,6 +675,37 @@ impl Real {
         self.finished(id, status, Some("by hand"), None);
     }
 
+    fn alias(&mut self, name: &str, id: RunId, which: u8) {
+        let Some(run) = self.model.runs.get(&id) else {
+            return;
+        };
+        let Some(at) = usize::from(which).checked_rem(run.files.len()) else {
+            return;
+        };
+        let (flow, path) = run.files.keys().nth(at).unwrap();
+        let told = self.store.reader().unwrap().run(id).unwrap();
+        let file = match flow {
+            Flow::Output => &told.artifacts[path],
+            Flow::Input => &told.inputs[path],
+        };
+        self.store.set_alias(name, id, file).unwrap();
+        let stands_for = (id, *flow, path.clone(), file.blob);
+        self.model.aliases.insert(name.to_owned(), stands_for);
+        let command = self.learn_writer(id); // none goes on where another left off
+        self.commands.extend(command);
+    }
+
+    fn unalias(&mut self, name: &str) {
+        let removed = self.store.remove_alias(name);
+        let Some((run, ..)) = self.model.aliases.remove(name) else {
+            assert!(matches!(removed, Err(Error::NotFound { .. })));
+            return;
+        };
+        removed.unwrap();
+        let command = self.learn_writer(run);
+        self.commands.extend(command);
+    }
+
     /// Adds a run; tells whether it was new.
     fn add_ended(&self, id: RunId, run: &EndedRun) -> bool {
         let reader = self.store.reader().unwrap();
@@ -711,6 +751,7 @@ impl Real {
             note: Some("note".to_owned()),
             series: names.iter().enumerate().map(series).collect(),
             artifacts: Vec::new(),
+            ..EndedRun::default()
         };
         if let Some(known) = known {
             if !known.blurred {

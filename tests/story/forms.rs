@@ -341,8 +341,13 @@ mod typed {
                 &["artifact", "ls", "three"],
                 &[
                     "path Utf8 text - - -",
+                    "version Int64 int - - -",
+                    "direction Utf8 text - - -",
+                    "type Utf8 text - - -",
                     "bytes Int64 int - - -",
                     "hash Utf8 text - - -",
+                    "aliases Utf8 list - - -",
+                    "reference Utf8 text - - -",
                     "media_type Utf8 text - - -",
                     "time Timestamp(µs, \"UTC\") time - - -",
                 ],

@@ -203,13 +203,7 @@ fn artifacts_of_a_store_from_elsewhere_stay_inside_the_target() {
         "",
     ];
     for path in names {
-        let artifact = ArtifactRef {
-            path: path.to_owned(),
-            blob,
-            bytes: 7,
-            media_type: None,
-            time_us: 1,
-        };
+        let artifact = ArtifactRef::new(path.to_owned(), blob, 7, 1);
         writer.event(1, &Event::Artifact(artifact)).unwrap();
     }
     writer.close_for_good().unwrap();

@@ -72,7 +72,7 @@ same-name: metrics that seem to mean the same: "val/acc" (3), "val_acc" (1)
   log all as "val/acc"
 no-data: runs that do not tell which data they used
   1 run: 5df7f940
-  log its version: a param or tag `dataset`, or an artifact with `data` in its path
+  say which files they read: `tracker run --input data.csv`; or log a param or tag `dataset`
 
 "#]]
     );

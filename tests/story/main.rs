@@ -5,6 +5,7 @@
 )]
 
 mod agreed;
+mod artifacts;
 mod bad_input;
 mod curves;
 mod forms;

@@ -7,10 +7,14 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
+use tracker::Error;
+use tracker::Reader;
 use tracker::Store;
 use tracker::model::ArtifactRef;
 use tracker::model::Run;
+use tracker::store::ReferenceState;
 
+use super::named;
 use crate::cli::context::Ctx;
 use crate::cli::fail::Failure;
 use crate::cli::fail::Outcome;
@@ -23,22 +27,27 @@ const LISTED_MAX: usize = 5;
 
 /// Copy artifacts out of the store
 ///
-/// The bytes are checked against their hash before a file appears. A name ending in `/`, or that
-/// of a folder, means all artifacts below it. Nothing is ever written outside the target folder.
+/// The bytes are checked against their hash before a file appears, with the mode and time that it
+/// had. A name ending in `/`, or that of a folder, means all artifacts below it; `PATH@vN` means a
+/// version, an alias the file that it stands for. Nothing is ever written outside the target
+/// folder. What was left where it was is copied from there, if it has not changed since.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 copied, 1 failed, 2 called wrongly
 
 Examples:
   tracker artifact get @best:val/acc model.pt
+  tracker artifact get $RUN model.pt@v2
+  tracker artifact get model:best -o model.pt
   tracker artifact get $RUN checkpoints/ -o /tmp/restored
   tracker artifact get $RUN config.json -o - | jq .")]
 pub(super) struct GetArgs {
-    /// Run id, a prefix of one, a unique name, or @last, @best:METRIC, @this
+    /// Run, as everywhere; or, alone, a file: an alias or RUN:PATH[@vN]
+    #[arg(value_name = "RUN|FILE")]
     run: String,
 
     /// Artifacts or folders of them, as `artifact ls` shows them
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
 
     /// File or folder to write to, or `-` for standard output; without it this folder
@@ -52,20 +61,12 @@ pub(super) struct GetArgs {
 
 pub(super) fn run(ctx: &Ctx, args: &GetArgs) -> Outcome {
     let reader = ctx.reader()?;
-    let run = reader.run(ctx.find_run(&reader, &args.run)?)?;
-    let mut wanted: BTreeMap<&str, &ArtifactRef> = BTreeMap::new();
-    for name in &args.names {
-        let found = select(&run, name);
-        if found.is_empty() {
-            return Err(not_found(&run, name));
-        }
-        wanted.extend(
-            found
-                .iter()
-                .map(|artifact| (artifact.path.as_str(), *artifact)),
-        );
-    }
-    let wanted: Vec<&ArtifactRef> = wanted.into_values().collect();
+    let found = if args.names.is_empty() {
+        vec![alone(ctx, &reader, &args.run)?]
+    } else {
+        of_run(ctx, &reader, args)?
+    };
+    let wanted: Vec<&ArtifactRef> = found.iter().collect();
     let store = ctx.store()?;
     match &args.output {
         Some(output) if output.as_os_str() == "-" => to_stdout(ctx, store, &wanted)?,
@@ -86,21 +87,80 @@ pub(super) fn run(ctx: &Ctx, args: &GetArgs) -> Outcome {
     Ok(0)
 }
 
-/// The artifact with this name, else those in the folder of this name.
-fn select<'a>(run: &'a Run, name: &str) -> Vec<&'a ArtifactRef> {
-    if let Some(artifact) = run.artifacts.get(name) {
-        return vec![artifact];
+/// The file that one word names.
+fn alone(ctx: &Ctx, reader: &Reader, text: &str) -> Result<ArtifactRef, Failure> {
+    if let Some(file) = named::run_file(ctx, reader, text)? {
+        return Ok(file.version.artifact);
     }
-    let folder = format!("{}/", name.trim_end_matches('/'));
-    let below = run.artifacts.values();
-    below
-        .filter(|artifact| artifact.path.starts_with(&folder))
-        .collect()
+    let run = match ctx.find_run(reader, text) {
+        Ok(run) => reader.head(run)?,
+        Err(_) if text.contains(':') => return Err(named::unknown(reader, text, Vec::new())),
+        Err(failure) => return Err(failure),
+    };
+    let (id, name) = (run.id.short(), run.info.name);
+    Err(
+        Failure::usage(format!("which artifact of run {id} {name}? none is named"))
+            .hint(format!("list those it has with `tracker artifact ls {id}`")),
+    )
 }
 
-fn not_found(run: &Run, name: &str) -> Failure {
+/// The files that names after a run name, each path once.
+fn of_run(ctx: &Ctx, reader: &Reader, args: &GetArgs) -> Result<Vec<ArtifactRef>, Failure> {
+    let run = reader.run(ctx.find_run(reader, &args.run)?)?;
+    let mut wanted: BTreeMap<String, ArtifactRef> = BTreeMap::new();
+    for name in &args.names {
+        let found = select(reader, &run, name)?;
+        if found.is_empty() {
+            return Err(not_found(&run, name));
+        }
+        for file in found {
+            let (path, blob) = (file.path.clone(), file.blob);
+            if let Some(other) = wanted.insert(path, file)
+                && other.blob != blob
+            {
+                let why = format!("two versions of {:?} cannot go to one place", other.path);
+                return Err(Failure::usage(why)
+                    .hint("get one after the other, each with a name of its own: `-o FILE`"));
+            }
+        }
+    }
+    Ok(wanted.into_values().collect())
+}
+
+/// The artifact with this name, else those in the folder of this name; what the run made before
+/// what it read.
+fn select(reader: &Reader, run: &Run, name: &str) -> Result<Vec<ArtifactRef>, Failure> {
+    match reader.artifact(run.id, name) {
+        Ok(version) => return Ok(vec![version.artifact]),
+        Err(Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let folder = format!("{}/", name.trim_end_matches('/'));
+    for files in [&run.artifacts, &run.inputs] {
+        let below = files.values().filter(|file| file.path.starts_with(&folder));
+        let below: Vec<ArtifactRef> = below.cloned().collect();
+        if !below.is_empty() {
+            return Ok(below);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Says that a run has no such file, and which it has.
+pub(super) fn not_found(run: &Run, name: &str) -> Failure {
+    let (path, version) = name.rsplit_once("@v").unwrap_or((name, ""));
+    if version.parse::<u32>().is_ok()
+        && let Some(newest) = run.files().find(|file| file.path == path)
+    {
+        let (id, last) = (run.id.short(), run.version(newest));
+        let why = format!("run {id} {} has no {name:?}", run.info.name);
+        return Failure::new(why).hint(match last {
+            0 => format!("its only version is {path}@v0"),
+            last => format!("its versions are v0 to v{last}"),
+        });
+    }
     let last = name.rsplit('/').next().unwrap_or(name).to_lowercase();
-    let paths = || run.artifacts.keys().cloned();
+    let paths = || run.files().map(|file| file.path.clone());
     let near: Vec<String> = paths()
         .filter(|path| !last.is_empty() && path.to_lowercase().contains(&last))
         .take(3)
@@ -109,9 +169,9 @@ fn not_found(run: &Run, name: &str) -> Failure {
     let failure = Failure::new(format!("run {id} {run_name} has no artifact {name:?}"));
     failure.hint(if !near.is_empty() {
         format!("did you mean {}?", alternatives(&near))
-    } else if run.artifacts.is_empty() {
+    } else if run.files().next().is_none() {
         "it has none".to_owned()
-    } else if run.artifacts.len() <= LISTED_MAX {
+    } else if run.files().count() <= LISTED_MAX {
         format!("it has {}", paths().collect::<Vec<_>>().join(", "))
     } else {
         format!("list those it has with `tracker artifact ls {id}`")
@@ -226,10 +286,53 @@ fn to_files(store: &Store, targets: &[Target<'_>], force: bool) -> Result<(), Fa
     let bar = Bar::items(targets.len());
     for (done, target) in targets.iter().enumerate() {
         bar.item(done, &target.artifact.path);
-        store.get_artifact(target.artifact, &target.path())?;
+        let got = store.get_artifact(target.artifact, &target.path());
+        got.map_err(|error| lost(target.artifact, error))?;
     }
     Ok(())
 }
+
+/// Opens the file of a reference, if it is what it was.
+fn open_reference(
+    store: &Store,
+    artifact: &ArtifactRef,
+    at: &Path,
+) -> Result<Box<dyn Read>, Failure> {
+    let changed = |why: String| {
+        let error = format!(
+            "{:?} cannot be had from {}: {why}",
+            artifact.path,
+            at.display()
+        );
+        Err(Failure::new(error).hint(STAYED))
+    };
+    match store.verify_reference(artifact, true)? {
+        ReferenceState::Same => {}
+        ReferenceState::Changed(why) => return changed(why),
+        ReferenceState::Missing => return changed("it is gone".to_owned()),
+    }
+    let file = std::fs::File::open(at).map_err(|error| Failure::file("read", at, &error))?;
+    Ok(Box::new(file))
+}
+
+/// Says what can be done about a file that was left where it was and is there no more.
+fn lost(artifact: &ArtifactRef, error: Error) -> Failure {
+    match error {
+        Error::Invalid {
+            what: "reference", ..
+        }
+        | Error::NotFound { .. }
+            if artifact.reference.is_some() =>
+        {
+            Failure::new(error.to_string()).hint(STAYED)
+        }
+        error => error.into(),
+    }
+}
+
+/// Why a file may be lost that the store knows of.
+const STAYED: &str = "its bytes were left where they were; look for another copy with \
+    `tracker artifact who`, or bring the file back";
 
 /// Writes one artifact to standard output; its last bytes only if all are as they were stored.
 fn to_stdout(ctx: &Ctx, store: &Store, wanted: &[&ArtifactRef]) -> Result<(), Failure> {
@@ -237,7 +340,10 @@ fn to_stdout(ctx: &Ctx, store: &Store, wanted: &[&ArtifactRef]) -> Result<(), Fa
         return Err(Failure::usage("`-o -` takes one artifact")
             .hint("name a folder to write several to: `-o FOLDER`"));
     };
-    let mut blob = store.open_blob(artifact.blob)?;
+    let mut blob: Box<dyn Read> = match (store.open_blob(artifact.blob), &artifact.reference) {
+        (Err(Error::NotFound { .. }), Some(at)) => open_reference(store, artifact, Path::new(at))?,
+        (blob, _) => Box::new(blob?),
+    };
     let mut bytes = vec![0; 256 << 10];
     loop {
         let read = match blob.read(&mut bytes) {
@@ -261,13 +367,7 @@ mod tests {
     use tracker::model::BlobId;
 
     fn artifact(path: &str) -> ArtifactRef {
-        ArtifactRef {
-            path: path.to_owned(),
-            blob: BlobId([0; 32]),
-            bytes: 0,
-            media_type: None,
-            time_us: 0,
-        }
+        ArtifactRef::new(path.to_owned(), BlobId([0; 32]), 0, 0)
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What changed from one run to another, as a unified view or as one object.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use tracker::model::ArtifactRef;
 use tracker::model::ParamValue;
 use tracker::model::Run;
 
@@ -47,9 +49,9 @@ fn sections(a: &Run, b: &Run) -> Vec<Section> {
         tags.map(|(name, text)| (name.clone(), json!(text)))
             .collect()
     };
-    let artifacts = |run: &Run| -> Named {
-        let artifacts = run.artifacts.iter();
-        artifacts
+    let files = |files: &BTreeMap<String, ArtifactRef>| -> Named {
+        let files = files.iter();
+        files
             .map(|(path, artifact)| (path.clone(), json!(artifact.blob.to_string())))
             .collect()
     };
@@ -58,7 +60,8 @@ fn sections(a: &Run, b: &Run) -> Vec<Section> {
         ("tags", tags(a), tags(b)),
         ("code", facts::code(a), facts::code(b)),
         ("environment", facts::environment(a), facts::environment(b)),
-        ("artifacts", artifacts(a), artifacts(b)),
+        ("artifacts", files(&a.artifacts), files(&b.artifacts)),
+        ("inputs", files(&a.inputs), files(&b.inputs)),
     ]
     .into_iter()
     .map(|(name, a, b)| Section {
@@ -147,7 +150,7 @@ fn unified(ctx: &Ctx, a: &Run, b: &Run, sections: &[Section], all: bool) -> Resu
     if !any {
         ctx.out.flush()?;
         ctx.messages()
-            .note("nothing differs in params, tags, code, environment or artifacts");
+            .note("nothing differs in params, tags, code, environment, artifacts or inputs");
     }
     Ok(())
 }

@@ -378,6 +378,9 @@ mod tests {
             tags: BTreeMap::new(),
             note: None,
             artifacts: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            older: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             reason: None,
         }
     }

@@ -11,6 +11,7 @@ mod signals;
 
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
@@ -49,10 +50,15 @@ Exit codes:
 
 Examples:
   tracker run -- python train.py --lr 0.1
+  tracker run --input data/train.csv -- python train.py
   tracker run --experiment mnist --param lr=0.1 --tag team=vision -- ./train.sh")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     new_run: NewRun,
+
+    /// File or folder that the program reads: hash, size and time are kept (can be repeated)
+    #[arg(long, value_name = "PATH")]
+    input: Vec<PathBuf>,
 
     /// Say nothing of the run
     #[arg(long, short)]
@@ -78,6 +84,13 @@ pub(crate) fn run(ctx: &Ctx, args: &RunArgs) -> Outcome {
         let reason = format!("tracker could not describe it: {error}");
         let _ = writer.finish(Status::Failed, Some(&reason), None); // the first error says more
         return Err(error.into());
+    }
+    for input in &args.input {
+        if let Err(error) = writer.input(input, None) {
+            let reason = format!("tracker could not note what it reads: {error}");
+            let _ = writer.finish(Status::Failed, Some(&reason), None); // as above
+            return Err(error.into());
+        }
     }
     let said = Said {
         quiet: args.quiet,

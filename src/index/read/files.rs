@@ -1,4 +1,4 @@
-//! What is folded, which blobs are named, how much there is.
+//! What is folded, how much there is.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -11,10 +11,8 @@ use super::collect_unchecked;
 use crate::codec;
 use crate::error::Result;
 use crate::index::columns::RunNumber;
-use crate::index::rows;
 use crate::index::rows::Segment;
 use crate::index::tables;
-use crate::model::BlobId;
 use crate::model::RunId;
 use crate::model::WriterId;
 
@@ -31,17 +29,6 @@ pub struct FoldedSegment {
     pub segment: Segment,
 }
 
-/// A blob that artifacts name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlobUse {
-    /// Its hash.
-    pub blob: BlobId,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// Artifacts that name it.
-    pub references: u32,
-}
-
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexStat {
@@ -55,8 +42,8 @@ pub struct IndexStat {
     pub points: u64,
     /// Folded segments.
     pub segments: u64,
-    /// Blobs.
-    pub blobs: u64,
+    /// Paths of runs under which a blob was logged, once for each blob.
+    pub uses: u64,
     /// Names and texts.
     pub names: u64,
 }
@@ -109,24 +96,6 @@ impl Snapshot {
         })
     }
 
-    /// Returns all blobs that artifacts name, by hash.
-    ///
-    /// # Errors
-    /// As [`Self::run_count`].
-    pub fn blobs(&self) -> Result<Vec<BlobUse>> {
-        self.ask(|txn| {
-            let all = &[0; 32]..=&[0xff; 32];
-            collect(txn, tables::BLOBS, all, |hash, row| {
-                let (bytes, references) = rows::decode_blob(row)?;
-                Ok(BlobUse {
-                    blob: BlobId(*hash),
-                    bytes,
-                    references,
-                })
-            })
-        })
-    }
-
     /// Counts what there is. Reads the rows of all segments.
     ///
     /// # Errors
@@ -144,7 +113,7 @@ impl Snapshot {
                 chunks: txn.open_table(tables::CHUNKS)?.len()?,
                 points,
                 segments: segments.len() as u64,
-                blobs: txn.open_table(tables::BLOBS)?.len()?,
+                uses: txn.open_table(tables::USES)?.len()?,
                 names: txn.open_table(tables::NAMES)?.len()?,
             })
         })

@@ -4,6 +4,7 @@
 //! numbers, or chunk by chunk. Text stands for a name nowhere: names and texts are numbers, and
 //! [`Snapshot::texts`] turns many of them back.
 
+mod artifacts;
 mod columns;
 mod files;
 mod series;
@@ -23,10 +24,10 @@ use redb::ReadableTableMetadata;
 use redb::TableDefinition;
 use redb::Value;
 
+pub use artifacts::BlobUse;
 pub use columns::NameUse;
 pub use columns::Texts;
 use columns::WideSeries;
-pub use files::BlobUse;
 pub use files::FoldedSegment;
 pub use files::IndexStat;
 pub use series::Chunk;
@@ -48,14 +49,11 @@ use crate::index::columns::RunNumber;
 use crate::index::quiet::Failure;
 use crate::index::quiet::Quiet;
 use crate::index::quiet::caught;
-use crate::index::rows::ArtifactRow;
 use crate::index::rows::ParamRow;
 use crate::index::rows::RunRow;
 use crate::index::rows::TagRow;
 use crate::index::tables;
-use crate::model::ArtifactRef;
 use crate::model::RunId;
-use crate::model::Stamp;
 
 /// What a snapshot holds open; the transaction goes before the database.
 struct Open {
@@ -288,41 +286,6 @@ impl Snapshot {
             collect(txn, tables::TAGS, all_of(run), |(_, name), row| {
                 Ok((NameNumber(name), codec::decode(row)?))
             })
-        })
-    }
-
-    /// Returns the artifacts of a run by path, with the stamps that they won by.
-    ///
-    /// # Errors
-    /// As [`Self::run_count`].
-    pub fn artifacts(&self, run: RunNumber) -> Result<Vec<(ArtifactRef, Stamp)>> {
-        self.ask(|txn| {
-            let mut artifacts = Vec::new();
-            // From the first possible path on, as no path is the last possible one.
-            for entry in txn.open_table(tables::ARTIFACTS)?.range((run.0, "")..)? {
-                let (key, row) = entry?;
-                let (owner, path) = key.value();
-                if owner != run.0 {
-                    break;
-                }
-                let ArtifactRow {
-                    blob,
-                    bytes,
-                    media_type,
-                    time_us,
-                    stamp,
-                } = codec::decode(checked::<(u32, &str)>(&key.value(), row.value())?)?;
-                let path = path.to_owned();
-                let artifact = ArtifactRef {
-                    path,
-                    blob,
-                    bytes,
-                    media_type,
-                    time_us,
-                };
-                artifacts.push((artifact, stamp));
-            }
-            Ok(artifacts)
         })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arbitrary::Unstructured;
 
 use super::Attribute;
+use super::BlobUse;
 use super::CellValue;
 use super::Column;
 use super::Finish;
@@ -24,8 +25,10 @@ use super::Steps;
 use super::Texts;
 use super::Writer;
 use crate::error::Result;
+use crate::model::AliasTarget;
 use crate::model::ArtifactRef;
 use crate::model::BlobId;
+use crate::model::Flow;
 use crate::model::ParamValue;
 use crate::model::RunId;
 use crate::model::RunInfo;
@@ -90,6 +93,7 @@ enum Put {
     Param(String, ParamValue, Stamp),
     Tag(String, String, Stamp),
     Artifact(ArtifactRef, Stamp),
+    Alias(String, Option<AliasTarget>, Stamp),
     /// A segment with one series of these steps.
     Segment(u32, String, Vec<(i64, f64)>),
 }
@@ -98,7 +102,7 @@ fn any_put(u: &mut Unstructured<'_>, row: u32) -> arbitrary::Result<Put> {
     let at = stamp(u.int_in_range(0..=3)?, row);
     let name = u.choose(&["a", "b/c", "größe"])?.to_string();
     let text = u.choose(&["", "x", "y", &"long".repeat(200)])?.to_string();
-    Ok(match u.int_in_range(0..=8)? {
+    Ok(match u.int_in_range(0..=9)? {
         0 => {
             let info = RunInfo {
                 name: format!("n{text}"),
@@ -135,14 +139,21 @@ fn any_put(u: &mut Unstructured<'_>, row: u32) -> arbitrary::Result<Put> {
         }
         6 => Put::Tag(name, text, at),
         7 => {
+            let blob = BlobId([u.int_in_range(0..=2)?; 32]);
             let artifact = ArtifactRef {
-                path: name,
-                blob: BlobId([u.int_in_range(0..=2)?; 32]),
-                bytes: 5,
-                media_type: None,
-                time_us: 0,
+                flow: *u.choose(&[Flow::Output, Flow::Input])?,
+                reference: u.arbitrary::<bool>()?.then_some(text),
+                ..ArtifactRef::new(name, blob, 5, 0)
             };
             Put::Artifact(artifact, at)
+        }
+        8 => {
+            let target = AliasTarget {
+                flow: Flow::Output,
+                path: text,
+                blob: BlobId([u.int_in_range(0..=2)?; 32]),
+            };
+            Put::Alias(name, u.arbitrary::<bool>()?.then_some(target), at)
         }
         _ => {
             let mut points: Vec<(i64, f64)> = Vec::new();
@@ -167,6 +178,7 @@ fn put(writer: &mut Writer<'_>, run: RunId, put: &Put) -> Result<()> {
         Put::Param(name, value, at) => writer.put_param(run, name, value, *at),
         Put::Tag(name, text, at) => writer.put_tag(run, name, text, *at),
         Put::Artifact(artifact, at) => writer.put_artifact(run, artifact, *at),
+        Put::Alias(name, target, at) => writer.put_alias(run, name, target.as_ref(), *at),
         Put::Segment(seq, name, points) => {
             let segment = Segment {
                 bytes: 1,
@@ -238,7 +250,21 @@ fn said(snapshot: &Snapshot) -> Result<Vec<String>> {
             said.push(format!("{id} {known} {} {:?}", folded.seq, folded.segment));
         }
     }
-    said.extend(snapshot.blobs()?.iter().map(|blob| format!("{blob:?}")));
+    for BlobUse {
+        blob,
+        bytes,
+        run,
+        flow,
+        path,
+    } in snapshot.uses(BlobId([0; 32])..=BlobId([0xff; 32]))?
+    {
+        let id = ids.get(run.0 as usize);
+        said.push(format!("{blob} of {bytes} in {id:?} {flow} {path}"));
+    }
+    for (alias, run) in snapshot.aliases(None)? {
+        let id = ids.get(run.0 as usize);
+        said.push(format!("alias {alias} in {id:?}"));
+    }
     said.push(format!("{:?}", snapshot.folders()?));
     said.extend(said_by_columns(snapshot, ids, &texts)?);
     said.sort();

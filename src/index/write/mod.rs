@@ -44,8 +44,8 @@ use crate::index::rows::SeriesRow;
 use crate::index::rows::TagRow;
 use crate::index::tables;
 use crate::limits::CHUNK_ROWS_MAX;
+use crate::model::AliasTarget;
 use crate::model::ArtifactRef;
-use crate::model::BlobId;
 use crate::model::ParamValue;
 use crate::model::RunId;
 use crate::model::RunInfo;
@@ -76,14 +76,15 @@ struct Tables<'txn> {
     runs: Rows<'txn>,
     params: PairRows<'txn>,
     tags: PairRows<'txn>,
-    artifacts: Table<'txn, (u32, &'static str), &'static [u8]>,
+    artifacts: Table<'txn, tables::ArtifactKey, &'static [u8]>,
     series: PairRows<'txn>,
     chunks: Table<'txn, (u32, u32, i64, u32), &'static [u8]>,
     values: Table<'txn, (u32, u32, i64, u32), &'static [u8]>,
     axes: PairRows<'txn>,
     segments: Table<'txn, (u32, u64, u32), &'static [u8]>,
     folders: Table<'txn, u8, i64>,
-    blobs: Table<'txn, &'static [u8; 32], &'static [u8]>,
+    uses: Table<'txn, tables::UseKey, &'static [u8]>,
+    aliases: Table<'txn, (&'static str, u32), ()>,
     names: Table<'txn, &'static str, u32>,
     name_texts: Rows<'txn>,
     columns: Table<'txn, (u8, u32), u32>,
@@ -124,7 +125,8 @@ impl<'txn> Writer<'txn> {
             axes: txn.open_table(tables::AXES)?,
             segments: txn.open_table(tables::SEGMENTS)?,
             folders: txn.open_table(tables::FOLDERS)?,
-            blobs: txn.open_table(tables::BLOBS)?,
+            uses: txn.open_table(tables::USES)?,
+            aliases: txn.open_table(tables::ALIASES)?,
             names: txn.open_table(tables::NAMES)?,
             name_texts: txn.open_table(tables::NAME_TEXTS)?,
             columns: txn.open_table(tables::COLUMNS)?,
@@ -311,7 +313,7 @@ impl<'txn> Writer<'txn> {
         })
     }
 
-    /// Puts an artifact; of one path the latest counts, and only that refers to its blob.
+    /// Puts what is said of a file; all records of a path are kept.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -322,30 +324,36 @@ impl<'txn> Writer<'txn> {
         stamp: Stamp,
     ) -> Result<()> {
         self.step(|writer| {
-            let key = (run.0, artifact.path.as_str());
-            if let Some(old) = checksum::get(&writer.tables.artifacts, &key)? {
-                let old: ArtifactRow = codec::decode(&old)?;
-                if old.stamp >= stamp {
-                    return Ok(());
-                }
-                writer.refer_to_blob(old.blob, old.bytes, -1)?;
-            }
-            let ArtifactRef {
-                path: _, // in the key
-                blob,
-                bytes,
-                media_type,
+            let (flow, path) = (rows::flow_code(artifact.flow), artifact.path.as_str());
+            let Stamp {
                 time_us,
-            } = artifact.clone();
-            let row = rows::encode(&ArtifactRow {
-                blob,
-                bytes,
-                media_type,
-                time_us,
-                stamp,
-            })?;
-            checksum::put(&mut writer.tables.artifacts, key, row)?;
-            writer.refer_to_blob(blob, bytes, 1)
+                writer: WriterId(writer_id),
+                seq,
+                row,
+            } = stamp;
+            let key = (run.0, flow, path, time_us, writer_id, seq, row);
+            let artifacts = &mut writer.tables.artifacts;
+            checksum::put(artifacts, key, rows::encode(&ArtifactRow::of(artifact))?)?;
+            let key = (&artifact.blob.0, run.0, flow, path);
+            let bytes = artifact.bytes.to_le_bytes().to_vec();
+            checksum::put(&mut writer.tables.uses, key, bytes)
+        })
+    }
+
+    /// Puts what is said of an alias; the latest in each run counts, and among runs the latest.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn put_alias(
+        &mut self,
+        run: RunNumber,
+        name: &str,
+        target: Option<&AliasTarget>,
+        stamp: Stamp,
+    ) -> Result<()> {
+        self.step(|writer| {
+            writer.tables.aliases.insert((name, run.0), ())?;
+            writer.with_row(run, |row| row.alias(name, target, stamp))
         })
     }
 
@@ -522,19 +530,6 @@ impl<'txn> Writer<'txn> {
         let columns = &mut self.tables.columns;
         let runs = columns.get(key)?.map_or(0, |row| row.value());
         columns.insert(key, runs.saturating_add(1))?;
-        Ok(())
-    }
-
-    fn refer_to_blob(&mut self, blob: BlobId, bytes: u64, by: i32) -> Result<(), Failure> {
-        let blobs = &mut self.tables.blobs;
-        let references = match checksum::get(blobs, &&blob.0)? {
-            Some(row) => rows::decode_blob(&row)?.1,
-            None => 0,
-        };
-        match references.saturating_add_signed(by) {
-            0 => drop(blobs.remove(&blob.0)?),
-            left => checksum::put(blobs, &blob.0, rows::encode_blob(bytes, left))?,
-        }
         Ok(())
     }
 

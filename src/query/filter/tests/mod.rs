@@ -39,6 +39,9 @@ fn run(name: &str, id: &str, start_us: i64, status: Status) -> Run {
         tags: BTreeMap::new(),
         note: None,
         artifacts: BTreeMap::new(),
+        inputs: BTreeMap::new(),
+        older: BTreeMap::new(),
+        aliases: BTreeMap::new(),
         reason: None,
     }
 }
@@ -58,13 +61,7 @@ fn series(values: &[f64]) -> Summary {
 }
 
 fn artifact(path: &str) -> (String, ArtifactRef) {
-    let artifact = ArtifactRef {
-        path: path.to_owned(),
-        blob: BlobId([0; 32]),
-        bytes: 1,
-        media_type: None,
-        time_us: NOW_US,
-    };
+    let artifact = ArtifactRef::new(path.to_owned(), BlobId([0; 32]), 1, NOW_US);
     (path.to_owned(), artifact)
 }
 
