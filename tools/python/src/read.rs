@@ -1,5 +1,6 @@
 //! Runs that are read: each call takes a snapshot, answers and lets it go.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -355,6 +356,26 @@ fn from_datum<'py>(py: Python<'py>, value: &Datum<'_>) -> PyResult<Bound<'py, Py
 }
 
 /// Returns a time as an aware `datetime`; as RFC 3339 where that cannot hold it.
+/// Files by path, as dicts.
+fn files<'py>(
+    py: Python<'py>,
+    run: &model::Run,
+    files: &BTreeMap<String, model::ArtifactRef>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (path, file) in files {
+        let told = PyDict::new(py);
+        told.set_item("hash", file.blob.to_string())?;
+        told.set_item("bytes", file.bytes)?;
+        told.set_item("version", run.version(file))?;
+        told.set_item("type", file.kind.as_deref())?;
+        told.set_item("direction", file.flow.as_str())?;
+        told.set_item("reference", file.reference.as_deref())?;
+        dict.set_item(path, told)?;
+    }
+    Ok(dict)
+}
+
 fn time(py: Python<'_>, us: i64) -> PyResult<Bound<'_, PyAny>> {
     let text = time_to_text(us);
     let datetime = py.import("datetime")?.getattr("datetime")?;
@@ -486,34 +507,36 @@ impl Run {
         Ok(dict)
     }
 
-    /// Artifacts by path: `{"hash", "bytes"}`.
+    /// What the run made, by path, the newest version of each: `{"hash", "bytes", "version",
+    /// "type", "direction", "reference"}`.
     #[getter]
     fn artifacts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        for (path, artifact) in &self.run()?.artifacts {
-            let told = PyDict::new(py);
-            told.set_item("hash", artifact.blob.to_string())?;
-            told.set_item("bytes", artifact.bytes)?;
-            dict.set_item(path, told)?;
-        }
-        Ok(dict)
+        let run = self.run()?;
+        files(py, run, &run.artifacts)
+    }
+
+    /// What the run read, by path, as `artifacts`; `reference` is where it was.
+    #[getter]
+    fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let run = self.run()?;
+        files(py, run, &run.inputs)
     }
 
     /// Copies an artifact to a file, checking every byte.
     ///
-    /// - path: of the artifact in the run
+    /// - path: of the artifact in the run; `PATH@vN` is a version of it
     /// - to: the file; nothing else is ever seen there than all of it
     ///
     /// Raises NotFound if the run has no such artifact, StoreError if its bytes are damaged.
     fn get_artifact(&self, py: Python<'_>, path: &str, to: PathBuf) -> PyResult<()> {
         let run = self.run()?;
         let copied = py.detach(|| {
-            let artifact = run.artifacts.get(path).ok_or_else(|| Error::NotFound {
+            let file = run.file(path).ok_or_else(|| Error::NotFound {
                 what: "artifact",
                 name: path.to_owned(),
-                near: near(path, run.artifacts.keys().cloned()),
+                near: near(path, run.files().map(|file| file.path.clone())),
             })?;
-            self.snapshot.store.get_artifact(artifact, &to)
+            self.snapshot.store.get_artifact(&file.artifact, &to)
         });
         copied.map_err(|error| raised(py, error))
     }

@@ -16,12 +16,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::types::PyList;
 use pyo3::types::PyString;
+use tracker::ArtifactOptions;
 use tracker::Error;
 use tracker::Result;
 use tracker::RunOptions;
 use tracker::RunWriter;
 use tracker::Store;
 use tracker::model::ArtifactRef;
+use tracker::model::Flow;
 use tracker::model::Name;
 use tracker::model::ParamValue;
 use tracker::model::Run;
@@ -350,17 +352,54 @@ impl Writer {
     ///
     /// - path: of the file or folder
     /// - name: what it is called in the run; its own name if left out
+    /// - type: what it is, in your words, as "model"
+    /// - reference: leave the bytes where they are; hash, size and time are kept
     /// - returns: `[{"path", "hash", "bytes"}]`, what was stored
     ///
-    /// The bytes are on the disk when this returns. Raises MissingFile if there is no such.
-    #[pyo3(signature = (path, name=None))]
+    /// A name that the run has already gets a new version. The bytes are on the disk when this
+    /// returns. Raises MissingFile if there is no such.
+    #[pyo3(signature = (path, name=None, *, r#type=None, reference=false))]
     fn artifact<'py>(
         &self,
         py: Python<'py>,
         path: PathBuf,
-        name: Option<&str>,
+        name: Option<String>,
+        r#type: Option<String>,
+        reference: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        self.added(py, py.detach(|| self.run.artifact(&path, name)))
+        let options = ArtifactOptions {
+            name,
+            kind: r#type,
+            flow: Flow::Output,
+            stays: Some(reference),
+        };
+        self.added(py, py.detach(|| self.run.artifact_with(&path, &options)))
+    }
+
+    /// Notes that the run reads a file, or all files of a folder: hash, size and time are kept, the
+    /// bytes stay where they are.
+    ///
+    /// - path: of the file or folder
+    /// - name: what it is called in the run; the path as it is given if left out
+    /// - type: what it is, in your words, as "dataset"
+    /// - returns: `[{"path", "hash", "bytes"}]`
+    ///
+    /// Raises MissingFile if there is no such.
+    #[pyo3(signature = (path, name=None, *, r#type=None))]
+    fn input<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        name: Option<String>,
+        r#type: Option<String>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let options = ArtifactOptions {
+            name,
+            kind: r#type,
+            flow: Flow::Input,
+            stays: None,
+        };
+        self.added(py, py.detach(|| self.run.artifact_with(&path, &options)))
     }
 
     /// Stores bytes as an artifact of that name.

@@ -449,6 +449,22 @@ def test_what_is_not_there_is_a_key_error_that_names_the_nearest():
     assert isinstance(filtered.value, tracker.FilterError) and filtered.value.span == (11, 11)
 
 
+def test_what_a_run_reads_and_makes_has_versions_and_types(store, tmp_path):
+    (tmp_path / "data.csv").write_text("1")
+    with tracker.start_run() as run:
+        run.input(tmp_path / "data.csv", "data.csv", type="dataset")
+        for text in ("a", "bb", "bb"):
+            (tmp_path / "model.pt").write_text(text)
+            run.artifact(tmp_path / "model.pt", type="model")
+    read = tracker.run(run.id)
+    model, data = read.artifacts["model.pt"], read.inputs["data.csv"]
+    assert (model["version"], model["type"], model["bytes"]) == (1, "model", 2)
+    assert (data["direction"], data["type"]) == ("input", "dataset")
+    assert data["reference"] == str(tmp_path / "data.csv")
+    read.get_artifact("model.pt@v0", tmp_path / "first.pt")
+    assert (tmp_path / "first.pt").read_text() == "a"
+
+
 def test_an_artifact_that_cannot_be_stored_is_an_error_and_logging_goes_on(store):
     with tracker.start_run() as run:
         (store / "blobs").rmdir()

@@ -45,6 +45,7 @@ from tracker._logging import join_run
 from tracker._logging import log
 from tracker._logging import log_artifact
 from tracker._logging import log_artifacts
+from tracker._logging import log_input
 from tracker._logging import log_metric
 from tracker._logging import log_metrics
 from tracker._logging import log_param
@@ -90,6 +91,7 @@ __all__ = [
     "log",
     "log_artifact",
     "log_artifacts",
+    "log_input",
     "log_metric",
     "log_metrics",
     "log_param",

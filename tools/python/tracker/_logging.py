@@ -488,6 +488,13 @@ def log_artifacts(
     return stored
 
 
+def log_input(
+    path: str | os.PathLike[str], name: str | None = None
+) -> list[dict[str, Any]]:
+    """Notes that the active run reads a file or folder; the bytes stay where they are."""
+    return _current().input(path, name)
+
+
 def set_tag(key: str, value: Any) -> None:
     """Sets a tag of the active run."""
     _current().tag(key, value)

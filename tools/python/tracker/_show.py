@@ -107,9 +107,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     facts += [(f"params.{name}", _cell(value)) for name, value in run.params.items()]
     facts += [(f"metrics.{name}", _cell(value)) for name, value in run.metrics.items()]
     facts += [(f"tags.{name}", _cell(text)) for name, text in run.tags.items()]
-    facts += [
-        (path, f"{artifact['bytes']:,} bytes") for path, artifact in run.artifacts.items()
-    ]
+    facts += [(f"read {path}", f"{file['bytes']:,} bytes") for path, file in run.inputs.items()]
+    facts += [(path, f"{file['bytes']:,} bytes") for path, file in run.artifacts.items()]
     if run.reason is not None:
         facts.append(("reason", _cell(run.reason)))
     return [(name, value) for name, value in facts if value is not None]

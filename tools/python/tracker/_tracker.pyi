@@ -153,14 +153,38 @@ class Writer:
         stands there already stays.
         """
 
-    def artifact(self, path: _Path, name: str | None = None) -> list[dict[str, Any]]:
+    def artifact(
+        self,
+        path: _Path,
+        name: str | None = None,
+        *,
+        type: str | None = None,
+        reference: bool = False,
+    ) -> list[dict[str, Any]]:
         """Stores a file, or all files of a folder, with the run.
 
         - path: of the file or folder
         - name: what it is called in the run; its own name if left out
+        - type: what it is, in your words, as "model"
+        - reference: leave the bytes where they are; hash, size and time are kept
         - returns: `[{"path", "hash", "bytes"}]`, what was stored
 
-        The bytes are on the disk when this returns. Raises MissingFile if there is no such.
+        A name that the run has already gets a new version. The bytes are on the disk when this
+        returns. Raises MissingFile if there is no such.
+        """
+
+    def input(
+        self, path: _Path, name: str | None = None, *, type: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Notes that the run reads a file, or all files of a folder: hash, size and time are kept, the
+        bytes stay where they are.
+
+        - path: of the file or folder
+        - name: what it is called in the run; the path as it is given if left out
+        - type: what it is, in your words, as "dataset"
+        - returns: `[{"path", "hash", "bytes"}]`
+
+        Raises MissingFile if there is no such.
         """
 
     def artifact_bytes(self, name: str, data: bytes) -> list[dict[str, Any]]:
@@ -240,12 +264,18 @@ class Run:
 
     @property
     def artifacts(self) -> dict[str, dict[str, Any]]:
-        """Artifacts by path: `{"hash", "bytes"}`."""
+        """What the run made, by path, the newest version of each: `{"hash", "bytes", "version",
+        "type", "direction", "reference"}`.
+        """
+
+    @property
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """What the run read, by path, as `artifacts`; `reference` is where it was."""
 
     def get_artifact(self, path: str, to: _Path) -> None:
         """Copies an artifact to a file, checking every byte.
 
-        - path: of the artifact in the run
+        - path: of the artifact in the run; `PATH@vN` is a version of it
         - to: the file; nothing else is ever seen there than all of it
 
         Raises NotFound if the run has no such artifact, StoreError if its bytes are damaged.
