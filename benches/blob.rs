@@ -1,7 +1,8 @@
 //! Files into the store and out again, each beside its yardstick of the same minute.
 //!
-//! - a new file: the slower of writing its bytes to one file with a sync, and BLAKE3 of them in
-//!   memory on all cores; a known one: BLAKE3;
+//! - a new file: the slower of writing its bytes to one file with a sync, and BLAKE3 of it; a known
+//!   one: BLAKE3 of the file, read, and mapped as `b3sum` does on all cores: a put never maps,
+//!   since a peer that cuts a mapped file would kill the process;
 //! - copies of a checkpoint with a twentieth of it changed in place, or with bytes inserted: what
 //!   the store grows by, of the length of the file;
 //! - many small files: `cp -r` of their folder, which waits for no disk; a put does;
@@ -10,7 +11,8 @@
 //!
 //! Times are the best of [`ROUNDS`], and a ratio is the yardstick's time by ours: above 1 is faster
 //! than it. `TRACKER_BLOB_MIB` sets the length of the large file; folders are removed at the end
-//! alone, for a file system takes its time to use anew what was just removed.
+//! alone, for a file system takes its time to use anew what was just removed. One part alone:
+//! `cargo bench --bench blob -- large`, `checkpoints` or `small`.
 
 mod common;
 
@@ -37,9 +39,19 @@ fn main() {
     let folder = common::folder();
     let at = folder.path();
     println!("\n{mib} MiB, best of {ROUNDS}\n");
-    large(at, mib << 20);
-    checkpoints(at, mib << 20);
-    small(at, common::size(10_000, 50));
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    if is_wanted("large") {
+        large(at, mib << 20);
+    }
+    if is_wanted("checkpoints") {
+        checkpoints(at, mib << 20);
+    }
+    if is_wanted("small") {
+        small(at, common::size(10_000, 50));
+    }
 }
 
 fn store(at: &Path, name: &str) -> Blobs {
@@ -52,6 +64,10 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut noise = Noise(seed);
     let words = std::iter::repeat_with(|| noise.bits().to_le_bytes());
     words.take(len / 8).flatten().collect()
+}
+
+fn below(random: &mut Noise, end: usize) -> usize {
+    usize::try_from(random.bits() % end as u64).unwrap()
 }
 
 /// Writes a file and waits for the disk.
@@ -82,7 +98,7 @@ fn row(what: &str, ours: &[Duration], yardstick: &str, its: &[Duration], target:
 }
 
 fn large(at: &Path, len: usize) {
-    let (mut puts, mut writes, mut hashes) = (vec![], vec![], vec![]);
+    let (mut puts, mut writes, mut hashes, mut reads) = (vec![], vec![], vec![], vec![]);
     let (mut knowns, mut gets, mut copies) = (vec![], vec![], vec![]);
     let (mut put_memory, mut get_memory) = (0, 0);
     let path = at.join("model.bin");
@@ -90,8 +106,18 @@ fn large(at: &Path, len: usize) {
         let bytes = noise(len, round as u64);
         write(&path, &bytes);
         writes.push(time(|| write(&at.join(format!("written-{round}")), &bytes)));
+        reads.push(time(|| {
+            let file = File::open(&path).unwrap();
+            blake3::Hasher::new()
+                .update_reader(file)
+                .unwrap()
+                .finalize()
+        }));
         hashes.push(time(|| {
-            blake3::Hasher::new().update_rayon(&bytes).finalize()
+            blake3::Hasher::new()
+                .update_mmap_rayon(&path)
+                .unwrap()
+                .finalize()
         }));
         drop(bytes);
         let blobs = store(at, &format!("store-{round}"));
@@ -117,7 +143,8 @@ fn large(at: &Path, len: usize) {
         ("BLAKE3", &hashes)
     };
     row("put of a new file", &puts, slower.0, slower.1, 0.8);
-    row("put of a known file", &knowns, "BLAKE3", &hashes, 0.8);
+    row("put of a known file", &knowns, "BLAKE3, read", &reads, 0.8);
+    row("", &knowns, "BLAKE3, mapped", &hashes, 0.8);
     row("get", &gets, "cp", &copies, 0.8);
     let [put, get] = [put_memory, get_memory].map(|bytes| bytes as f64 / f64::from(1 << 20));
     println!("memory                 put {put:.0} MiB, get {get:.0} MiB   at most 64");
@@ -145,7 +172,7 @@ fn checkpoints(at: &Path, len: usize) {
         let mut random = Noise(places as u64);
         for place in 0..places {
             let slot = len / places;
-            let start = place * slot + random.bits() as usize % (slot - each);
+            let start = place * slot + below(&mut random, slot - each);
             let new = noise(each / 8 * 8, random.bits());
             changed[start..start + new.len()].copy_from_slice(&new);
         }
@@ -172,7 +199,7 @@ fn small(at: &Path, count: usize) {
     for number in 0..count {
         let folder = files.join((number % 100).to_string());
         fs::create_dir_all(&folder).unwrap();
-        let len = 8 + random.bits() as usize % 16_384;
+        let len = 8 + below(&mut random, 16_384);
         fs::write(folder.join(number.to_string()), noise(len, random.bits())).unwrap();
     }
     run(&mut Command::new("sync"));
@@ -180,7 +207,7 @@ fn small(at: &Path, count: usize) {
     for round in 0..ROUNDS {
         let to: PathBuf = at.join(format!("copied-{round}"));
         copies.push(time(|| {
-            run(Command::new("cp").arg("-r").arg(&files).arg(&to))
+            run(Command::new("cp").arg("-r").arg(&files).arg(&to));
         }));
         synced.push(copies[round] + time(|| run(&mut Command::new("sync"))));
         let blobs = store(at, &format!("small-{round}"));

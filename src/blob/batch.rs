@@ -33,6 +33,8 @@ use crate::sys::Open;
 
 /// Up to so many files and folders are synced one by one.
 const SYNCED_EACH_MAX: usize = 16;
+/// Files from this length on are on their way to the disk while others are still being read.
+const BEGIN_BYTES_MIN: usize = 32 << 10;
 /// So many files written beside get their names before more are written: about 6 MiB are held.
 const WRITTEN_MAX: usize = 1 << 16;
 
@@ -155,14 +157,16 @@ impl<'a> Batch<'a> {
             state.next
         };
         let path = self.path(number);
-        let file = self.blobs.home.sys.open(&path, Open::New)?;
+        // Read-only, which guards against slips.
+        let file = self.blobs.home.sys.open(&path, Open::NewReadOnly)?;
         let written = file.write_at(bytes, 0);
         if let Err(error) = written {
             let _ = self.blobs.home.sys.remove(&path); // best effort: the error says more
             return Err(error);
         }
-        let _ = file.set_read_only(); // guards against slips; not every file system has it
-        file.begin_sync();
+        if bytes.len() >= BEGIN_BYTES_MIN {
+            file.begin_sync();
+        }
         let written = Written {
             number,
             blob,

@@ -106,26 +106,39 @@ impl Home {
         Err(Error::not_found("blob", blob.to_string()))
     }
 
-    /// Reads a chunk, or a blob that is as small as one, and hashes it.
-    pub(super) fn read_piece(&self, blob: BlobId) -> Result<Vec<u8>> {
+    /// Reads a chunk, or a blob that is as small as one, in place of what is in `out`, and hashes
+    /// it.
+    pub(super) fn read_piece(&self, blob: BlobId, out: &mut Vec<u8>) -> Result<()> {
         let stored = self.open(blob, &Form::OF_PIECES)?;
-        let plain = stored.plain()?;
-        want_blob(stored.file.path(), blob, super::hash(&plain))?;
-        Ok(plain)
+        stored.read_plain(out)?;
+        want_blob(stored.file.path(), blob, super::hash(out))
     }
 
     /// Reads a chunk of a large blob, which is damaged if it is not there.
     ///
     /// - `len`: what the manifest says
-    pub(super) fn read_chunk(&self, of: &Path, blob: BlobId, len: u64) -> Result<Vec<u8>> {
-        let plain = match self.read_piece(blob) {
+    /// - `is_hashed`: whether it is to be compared with its name
+    pub(super) fn read_chunk(
+        &self,
+        of: &Path,
+        blob: BlobId,
+        len: u64,
+        is_hashed: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let stored = match self.open(blob, &Form::OF_PIECES) {
             Err(Error::NotFound { .. }) => return Err(lacks(of, blob)),
-            read => read?,
+            stored => stored?,
         };
-        if plain.len() as u64 == len {
-            return Ok(plain);
+        stored.read_plain(out)?;
+        let path = stored.file.path();
+        if is_hashed || out.len() as u64 != len {
+            want_blob(path, blob, super::hash(out))?;
         }
-        let why = format!("chunk {blob} has {} bytes, want {len}", plain.len());
+        if out.len() as u64 == len {
+            return Ok(());
+        }
+        let why = format!("chunk {blob} has {} bytes, want {len}", out.len());
         Err(Damage::new(of, 0, "blob", why).into())
     }
 
@@ -148,7 +161,7 @@ impl Home {
             Ok(stored) => stored,
         };
         let is_it = match stored.form {
-            _ if bytes <= reread_max => self.read_piece(blob).is_ok(),
+            _ if bytes <= reread_max => self.read_piece(blob, &mut Vec::new()).is_ok(),
             Form::Plain => stored.stat.len == bytes,
             Form::Zstd => stored.plain_len().is_ok_and(|len| len == bytes),
             Form::Chunks => stored.manifest(blob).is_ok_and(|manifest| {
@@ -180,17 +193,19 @@ impl Stored {
         Ok(len as u64)
     }
 
-    /// Reads all of a blob that is as small as a chunk.
-    pub(super) fn plain(&self) -> Result<Vec<u8>> {
-        let most = PIECE_BYTES_MAX as u64;
-        if self.stat.len > most {
+    /// Reads all of a blob that is as small as a chunk, in place of what is in `out`.
+    fn read_plain(&self, out: &mut Vec<u8>) -> Result<()> {
+        let len = usize::try_from(self.stat.len).unwrap_or(usize::MAX);
+        if len > PIECE_BYTES_MAX {
             return Err(self.damage("is longer than a chunk can be").into());
         }
-        let bytes = sys::read_all(&*self.file, most)?;
-        if self.form == Form::Plain {
-            return Ok(bytes);
+        out.resize(len, 0);
+        let read = self.file.read_at(out, 0)?;
+        out.truncate(read);
+        if self.form != Form::Plain {
+            *out = squeeze::expand(out).map_err(|why| self.damage(&why.0))?;
         }
-        squeeze::expand(&bytes).map_err(|why| self.damage(&why.0).into())
+        Ok(())
     }
 
     pub(super) fn manifest(&self, blob: BlobId) -> Result<Manifest> {

@@ -57,6 +57,7 @@ mod squeeze;
 mod sweep;
 #[cfg(all(test, unix))]
 mod tests;
+mod tree;
 mod walk;
 
 use std::collections::BTreeSet;

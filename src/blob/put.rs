@@ -4,7 +4,7 @@
 //! new. Of what is larger this thread reads and cuts, one hashes the whole, others hash, compress
 //! and write the chunks; a fixed number of buffers goes round between them, so memory is bounded
 //! whatever the size. Where the first chunk of a file is known the file may be: it is then hashed
-//! first, on all cores, and only if it is new read again. Nothing else is read twice.
+//! first, by all threads, and only if it is new read again. Nothing else is read twice.
 //!
 //! The threads are made for one put and end with it, so a forked child can put as its parent does.
 
@@ -29,7 +29,7 @@ use super::hash;
 use super::manifest::Manifest;
 use super::manifest::Piece;
 use super::squeeze::Squeezer;
-use super::update;
+use super::tree;
 use super::walk::Source;
 use crate::error::Error;
 use crate::error::Result;
@@ -202,8 +202,15 @@ impl Blobs {
         buffer: &mut [u8],
         squeezer: &mut Squeezer,
     ) -> Result<Option<Put>> {
-        let mut file = UserFile::open(self, path)?;
-        let read = file.read(buffer)?;
+        let mut file = UserFile::open_found(self, path)?;
+        if file.before.len >= buffer.len() as u64 {
+            return Ok(None);
+        }
+        // No more than there is, for a second call would only find the end; the kernel's own files
+        // do not tell.
+        let len = usize::try_from(file.before.len).unwrap_or(buffer.len());
+        let most = if len == 0 { buffer.len() } else { len };
+        let read = file.read(buffer.get_mut(..most).unwrap_or_default())?;
         if read == buffer.len() {
             return Ok(None);
         }
@@ -239,7 +246,7 @@ impl Blobs {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Put> {
         if self.may_be_known(&head)
-            && let Some((blob, bytes)) = supply.hash_rest(&head, progress)?
+            && let Some((blob, bytes)) = supply.hash_all(&head, progress)?
             && self.home.knows(blob, bytes) == Known::Yes
         {
             batch.touch(blob);
@@ -278,8 +285,8 @@ trait Supply {
     /// Reads on; fewer bytes than asked for only at the end.
     fn read(&mut self, out: &mut [u8]) -> Result<usize>;
 
-    /// Hashes all behind `head`, which was read, and goes back to there; none if it cannot.
-    fn hash_rest(
+    /// Hashes all, of which `head` was read, and goes back to there; none if it cannot.
+    fn hash_all(
         &mut self,
         head: &[u8],
         progress: &mut dyn FnMut(u64),
@@ -299,9 +306,14 @@ struct UserFile {
 
 impl UserFile {
     fn open(blobs: &Blobs, path: &Path) -> Result<Self> {
-        let sys = &blobs.home.sys;
-        want_file(path, &sys.stat(path)?)?; // opening a device may do something
-        let file = sys.open(path, Open::Read)?;
+        // Opening a device may do something.
+        want_file(path, &blobs.home.sys.stat(path)?)?;
+        Self::open_found(blobs, path)
+    }
+
+    /// Opens what a walk has found to be a file.
+    fn open_found(blobs: &Blobs, path: &Path) -> Result<Self> {
+        let file = blobs.home.sys.open(path, Open::Read)?;
         let before = file.stat()?;
         want_file(path, &before)?;
         Ok(Self {
@@ -319,24 +331,18 @@ impl Supply for UserFile {
         Ok(read)
     }
 
-    fn hash_rest(
+    fn hash_all(
         &mut self,
         head: &[u8],
         progress: &mut dyn FnMut(u64),
     ) -> Result<Option<(BlobId, u64)>> {
-        let mut hasher = blake3::Hasher::new();
-        update(&mut hasher, head);
-        let mut buffer = vec![0; PIECE_BYTES_MAX];
-        loop {
-            let read = self.read(&mut buffer)?;
-            update(&mut hasher, buffer.get(..read).unwrap_or_default());
-            progress(self.offset);
-            if read < buffer.len() {
-                self.want_unchanged()?;
-                let bytes = std::mem::replace(&mut self.offset, head.len() as u64);
-                return Ok(Some((BlobId(*hasher.finalize().as_bytes()), bytes)));
-            }
+        let hashed = tree::hash_file(&*self.file, progress)?;
+        if let Some((_, bytes)) = hashed {
+            self.offset = bytes;
+            self.want_unchanged()?;
+            self.offset = head.len() as u64;
         }
+        Ok(hashed)
     }
 
     /// Files that the kernel makes up as they are read have length 0, and any content.
@@ -372,7 +378,7 @@ impl Supply for Stream<'_> {
         Ok(read)
     }
 
-    fn hash_rest(
+    fn hash_all(
         &mut self,
         _head: &[u8],
         _progress: &mut dyn FnMut(u64),
@@ -542,12 +548,12 @@ fn receive(chunks: &Mutex<mpsc::Receiver<Chunk>>) -> Option<Chunk> {
     chunks.recv().ok()
 }
 
-fn writers() -> usize {
+pub(super) fn writers() -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     cores.min(WRITERS_MAX)
 }
 
-fn spawn<'scope, T: Send + 'scope>(
+pub(super) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     store: &Path,
     work: impl FnOnce() -> T + Send + 'scope,

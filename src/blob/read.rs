@@ -1,7 +1,8 @@
 //! Out of the store: each byte is hashed on its way, and no caller sees the end of wrong ones.
 //!
-//! Of a blob in chunks each chunk is hashed before any of it is given, and the whole too where all
-//! of it is read: that the chunks are sound does not tell that they are those of this blob.
+//! A reader of a blob in chunks hashes each chunk before any of it is given, and the whole too
+//! where all of it is read: that the chunks are sound does not tell that they are those of this
+//! blob. What is written beside and renamed needs the hash of the whole alone.
 
 use std::io;
 use std::ops::Range;
@@ -273,6 +274,9 @@ fn is_hole(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
+/// Takes bytes with their offset.
+type Sink<'a> = &'a mut dyn FnMut(&[u8], u64) -> Result<()>;
+
 /// Reads a blob from start to end, or a part of it.
 ///
 /// The last bytes are given only when all of them hash to the blob's name; of a part, when those
@@ -368,7 +372,8 @@ impl BlobReader {
             }
             Body::Frame if rest == 0 => out.clear(),
             Body::Frame => {
-                *out = part(self.home.read_piece(self.blob)?, 0, self.at..self.end);
+                self.home.read_piece(self.blob, out)?;
+                keep_part(out, 0, self.at..self.end);
             }
             Body::Chunks(manifest) => {
                 let next = manifest
@@ -379,10 +384,10 @@ impl BlobReader {
                     out.clear();
                     return Ok(0);
                 };
-                let chunk = self
-                    .home
-                    .read_chunk(&self.path, piece.blob, piece.end - start)?;
-                *out = part(chunk, start, self.at..self.end);
+                let len = piece.end - start;
+                self.home
+                    .read_chunk(&self.path, piece.blob, len, true, out)?;
+                keep_part(out, start, self.at..self.end);
             }
         }
         Ok(out.len() as u64)
@@ -390,62 +395,81 @@ impl BlobReader {
 
     /// Gives all bytes to `sink`, each part with its offset, and tells how many. The last of them
     /// are given before the hash is checked.
-    fn copy_out(&mut self, sink: &mut dyn FnMut(&[u8], u64) -> Result<()>) -> Result<u64> {
-        let mut hasher = blake3::Hasher::new();
-        let mut at = 0;
-        let mut take = |bytes: &[u8]| {
-            update(&mut hasher, bytes);
-            let offset = at;
-            at += bytes.len() as u64;
-            sink(bytes, offset)
-        };
-        match &self.body {
-            Body::Chunks(manifest) => self.chunks_out(manifest, &mut take)?,
+    fn copy_out(&mut self, sink: Sink<'_>) -> Result<u64> {
+        let found = match &self.body {
+            Body::Chunks(manifest) => self.chunks_out(manifest, sink)?,
             Body::Plain(_) | Body::Frame => {
-                let mut buffer = Vec::new();
+                let (mut hasher, mut buffer) = (blake3::Hasher::new(), Vec::new());
                 while self.read_into(&mut buffer)? > 0 {
-                    take(&buffer)?;
+                    update(&mut hasher, &buffer);
+                    sink(&buffer, self.at)?;
                     self.at += buffer.len() as u64;
                 }
+                BlobId(*hasher.finalize().as_bytes())
             }
+        };
+        if found != self.blob {
+            self.blame()?;
         }
-        want_blob(&self.path, self.blob, BlobId(*hasher.finalize().as_bytes()))?;
-        Ok(at)
+        want_blob(&self.path, self.blob, found)?;
+        Ok(self.len)
     }
 
-    /// A thread reads chunks and hashes each, while this one takes them.
-    fn chunks_out(
-        &self,
-        manifest: &Manifest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
+    /// A thread reads and hashes while this one writes. The hash of the whole tells whether the
+    /// chunks are right; which is not is looked for when one is needed.
+    fn chunks_out(&self, manifest: &Manifest, sink: Sink<'_>) -> Result<BlobId> {
         thread::scope(|scope| {
             let (sender, chunks) = mpsc::sync_channel(AHEAD);
+            let (back, free) = mpsc::channel::<Vec<u8>>();
             let read = move || {
+                let mut hasher = blake3::Hasher::new();
                 for (start, piece) in manifest.spans() {
-                    let chunk = self
-                        .home
-                        .read_chunk(&self.path, piece.blob, piece.end - start);
-                    let is_last = chunk.is_err();
-                    if sender.send(chunk).is_err() || is_last {
-                        return;
+                    let mut chunk = free.try_recv().unwrap_or_default();
+                    let len = piece.end - start;
+                    let (of, blob) = (&self.path, piece.blob);
+                    let read = self.home.read_chunk(of, blob, len, false, &mut chunk);
+                    let is_last = read.is_err();
+                    hasher.update(&chunk);
+                    let sent = sender.send(read.map(|()| (start, chunk)));
+                    if sent.is_err() || is_last {
+                        break;
                     }
                 }
+                BlobId(*hasher.finalize().as_bytes())
             };
             let builder = thread::Builder::new().name("tracker-get".to_owned());
             let spawned = builder.spawn_scoped(scope, read);
-            spawned.map_err(|source| Error::io("start a thread for", &self.path, source))?;
-            chunks.into_iter().try_for_each(|chunk| take(&chunk?))
+            let hashing =
+                spawned.map_err(|source| Error::io("start a thread for", &self.path, source))?;
+            for chunk in chunks {
+                let (start, chunk) = chunk?;
+                sink(&chunk, start)?;
+                let _ = back.send(chunk); // if more are read
+            }
+            let hashed = hashing.join();
+            Ok(hashed.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    /// Fails for the first chunk whose bytes are not those of its name.
+    fn blame(&self) -> Result<()> {
+        let Body::Chunks(manifest) = &self.body else {
+            return Ok(());
+        };
+        let mut chunk = Vec::new();
+        manifest.spans().try_for_each(|(start, piece)| {
+            let len = piece.end - start;
+            let (of, blob) = (&self.path, piece.blob);
+            self.home.read_chunk(of, blob, len, true, &mut chunk)
         })
     }
 }
 
-/// Returns what of the bytes, which begin at `start`, lies in the range.
-fn part(mut bytes: Vec<u8>, start: u64, range: Range<u64>) -> Vec<u8> {
+/// Keeps what of the bytes, which begin at `start`, lies in the range.
+fn keep_part(bytes: &mut Vec<u8>, start: u64, range: Range<u64>) {
     let within = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
     bytes.truncate(within(range.end));
     bytes.drain(..within(range.start).min(bytes.len()));
-    bytes
 }
 
 impl io::Read for BlobReader {

@@ -37,6 +37,8 @@ pub enum Open {
     Write,
     /// A file that must not exist yet, to read and write.
     New,
+    /// As `New`; whoever opens it later may only read it, where files have such rights.
+    NewReadOnly,
     /// To read and write, created if missing; nothing is cut off.
     Ensure,
 }

@@ -44,6 +44,12 @@ impl Sys for RealSys {
                 .write(true)
                 .create_new(true)
                 .done("create"),
+            Open::NewReadOnly => options
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .custom_read_only()
+                .done("create"),
             Open::Ensure => options
                 .read(true)
                 .write(true)
@@ -65,6 +71,7 @@ impl Sys for RealSys {
         Ok(Box::new(RealFile {
             file,
             path: path.to_owned(),
+            is_noted: how != Open::Read,
         }))
     }
 
@@ -307,6 +314,7 @@ fn kind_of(stat: rustix::io::Result<rustix::fs::StatFs>) -> Option<FileSystemKin
 /// Small steps that let `open` read as a table.
 trait OptionsExt {
     fn custom_nonblocking(&mut self) -> &mut Self;
+    fn custom_read_only(&mut self) -> &mut Self;
     fn done(&mut self, op: &'static str) -> &'static str;
 }
 
@@ -315,6 +323,13 @@ impl OptionsExt for fs::OpenOptions {
     fn custom_nonblocking(&mut self) -> &mut Self {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::custom_flags(self, libc::O_NONBLOCK);
+        self
+    }
+
+    /// One call in place of three that take the right away later.
+    fn custom_read_only(&mut self) -> &mut Self {
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(self, 0o444);
         self
     }
 
@@ -327,6 +342,8 @@ impl OptionsExt for fs::OpenOptions {
 struct RealFile {
     file: fs::File,
     path: PathBuf,
+    /// A child of a fork loses its copy.
+    is_noted: bool,
 }
 
 impl RealFile {
@@ -443,7 +460,7 @@ impl Drop for RealFile {
         // A file that cannot be closed in this section may be copied by a fork a moment later:
         // unlocked, it holds up nobody there.
         #[cfg(unix)]
-        {
+        if self.is_noted {
             let _section = NoFork::enter();
             if raw::closing(std::os::fd::AsRawFd::as_raw_fd(&self.file)) {
                 let _ = self.file.unlock();
