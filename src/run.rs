@@ -8,6 +8,7 @@
 //! same run, and cannot end it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Component;
 use std::path::Path;
 use std::sync::Arc;
@@ -537,6 +538,19 @@ impl RunWriter {
     /// Sets an alias to a file of this run, or removes it.
     pub(crate) fn alias(&self, name: Name, target: Option<AliasTarget>) -> Result<()> {
         self.0.here()?.event(&Event::Alias { name, target })
+    }
+
+    /// Stores what a reader gives as an artifact, such as standard input, in memory that is bounded
+    /// whatever the length.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`]; [`Error::Io`] of the reader.
+    pub fn artifact_reader(&self, name: &str, reader: &mut dyn io::Read) -> Result<ArtifactRef> {
+        check_artifact_path(name)?;
+        let run = self.0.here()?;
+        let blobs = &run.parts.blobs;
+        let put = blobs.put_reader(reader, Path::new(name), &mut |_| ())?;
+        run.add_artifact(ArtifactRef::new(name.to_owned(), put.blob, put.bytes, 0))
     }
 
     /// Tells for how long callers were held up because disk or core did not keep up; none if they

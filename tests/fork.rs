@@ -156,7 +156,7 @@ fn part_log(store: &Store) {
         ));
         run.param("workers", ParamValue::Int(1)).unwrap();
         run.tag("from", "child").unwrap();
-        run.artifact_bytes("child.txt", &vec![1; 300_000]).unwrap();
+        run.artifact_bytes("child.txt", &vec![1; 6_000_000]).unwrap();
         wait(fork(|| {
             log(&run, "grandchild", 0..10);
             run.sync().unwrap();
@@ -442,7 +442,7 @@ fn a_child_that_logs_gets_a_writer_of_its_own() {
     assert_eq!(run.params["lr"], ParamValue::Float(0.5));
     assert_eq!(run.params["workers"], ParamValue::Int(1));
     assert_eq!(run.tags["from"], "child");
-    assert_eq!(run.artifacts["child.txt"].bytes, 300_000);
+    assert_eq!(run.artifacts["child.txt"].bytes, 6_000_000);
     assert_eq!(run.param_conflicts.len(), 0);
 }
 

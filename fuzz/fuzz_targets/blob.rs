@@ -18,6 +18,8 @@ use tracker::RunOptions;
 use tracker::Store;
 use tracker::blob;
 use tracker::blob::Blobs;
+use tracker::blob::manifest::Manifest;
+use tracker::blob::manifest::Piece;
 use tracker::export;
 use tracker::journal::Event;
 use tracker::journal::Folders;
@@ -61,9 +63,98 @@ fuzz_target!(|input: &[u8]| {
             let kept: Vec<u8> = rest.arbitrary().unwrap_or_default();
             read(&kept, at, flip, &sizes);
         }
+        5 => listed_chunks(&rest.arbitrary::<Vec<(u8, u8, u32)>>().unwrap_or_default()),
+        6 => forged(bytes),
         _ => names(text.unwrap_or_default()),
     }
 });
+
+/// A list of chunks that somebody laid: given out is only what its name says.
+fn listed_chunks(entries: &[(u8, u8, u32)]) {
+    let folder = FOLDER.join("chunks");
+    let _ = fs::remove_dir_all(&folder);
+    let blobs = Blobs::new(Arc::new(RealSys), &folder);
+    fs::create_dir_all(folder.join("blobs")).expect("the folder can be made");
+    let parts: Vec<Vec<u8>> = (0..4_u8)
+        .map(|part| vec![part; usize::from(part) * 2_000])
+        .collect();
+    let known: Vec<BlobId> = parts
+        .iter()
+        .map(|part| blobs.put_bytes(part).expect("bytes can be stored").blob)
+        .collect();
+    let (mut pieces, mut end, mut whole) = (Vec::new(), 0_u64, Vec::new());
+    for (which, other, far) in entries {
+        let part = usize::from(which % 4);
+        let honest = parts[part].len() as u64;
+        let is_honest = other % 4 != 0;
+        let blob = if is_honest {
+            known[part]
+        } else {
+            BlobId([*other; 32])
+        };
+        end = end.wrapping_add(if other % 4 == 1 {
+            u64::from(*far)
+        } else {
+            honest
+        });
+        whole.extend_from_slice(&parts[part]);
+        pieces.push(Piece { blob, end });
+    }
+    let name = BlobId(blake3::hash(&whole).into());
+    let is_right = !pieces.is_empty()
+        && pieces
+            .iter()
+            .zip(entries)
+            .all(|(piece, (which, other, _))| {
+                known.get(usize::from(which % 4)) == Some(&piece.blob) && other % 4 > 1
+            })
+        && entries.iter().all(|(which, _, _)| which % 4 > 0);
+    let dir = folder.join("blobs").join(name.folder());
+    fs::create_dir_all(&dir).expect("the folder can be made");
+    let list = Manifest { pieces }.encode(name);
+    let _ = fs::remove_file(dir.join(name.to_string()));
+    fs::write(dir.join(format!("{name}.chunks")), list).expect("the file can be written");
+    let out = folder.join("out");
+    if blobs.get(name, &out).is_ok() {
+        assert_eq!(fs::read(&out).expect("it is there"), whole);
+    } else {
+        assert!(!is_right && !out.exists());
+    }
+    let mut read = Vec::new();
+    let mut reader = blobs.open(name);
+    if reader
+        .as_mut()
+        .is_ok_and(|reader| reader.read_to_end(&mut read).is_ok())
+    {
+        assert_eq!(read, whole);
+    }
+    let _ = (blobs.stat(name), blobs.verify(name), blobs.list());
+}
+
+/// Any bytes in the place of a list or a frame.
+fn forged(bytes: &[u8]) {
+    let folder = FOLDER.join("forged");
+    let blobs = Blobs::new(Arc::new(RealSys), &folder);
+    let name = BlobId(blake3::hash(b"what it should be").into());
+    let dir = folder.join("blobs").join(name.folder());
+    fs::create_dir_all(&dir).expect("the folder can be made");
+    for ending in [".zst", ".chunks"] {
+        let path = dir.join(format!("{name}{ending}"));
+        fs::write(&path, bytes).expect("the file can be written");
+        if let Ok(found) = blobs.verify(name) {
+            assert_eq!((ending, found), (".zst", 17));
+        }
+        let _ = (
+            blobs.stat(name),
+            blobs.pieces(name),
+            Manifest::decode(name, bytes),
+        );
+        assert!(blobs.put_bytes(b"what it should be").is_ok());
+        assert_eq!(blobs.verify(name).expect("it was mended"), 17);
+        fs::remove_file(blobs.path(name)).expect("it is there");
+        let _ = fs::remove_file(path);
+    }
+}
 
 /// What reads as a name prints as that name.
 fn names(text: &str) {

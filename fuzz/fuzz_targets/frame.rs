@@ -107,7 +107,11 @@ fn parse(bytes: &[u8]) -> Rows {
 /// Bodies of records that this version does not know. One that has a frame of this segment in it is
 /// none of them: behind a hole that frame is taken for a record, as it must be.
 fn unknown<'a>(bodies: &[&'a [u8]]) -> Vec<&'a [u8]> {
-    let has_frame = |body: &[u8]| frame::Search::new(body, Seed::of(&ID)).next_frame(0).is_some();
+    let has_frame = |body: &[u8]| {
+        frame::Search::new(body, Seed::of(&ID))
+            .next_frame(0)
+            .is_some()
+    };
     let mut bodies = bodies.to_vec();
     bodies.retain(|body| body.len() > 1 && body[0] == UNKNOWN && !has_frame(body));
     bodies

@@ -9,8 +9,9 @@
 //! one sync of the whole file system (ext4). That one waits for what others wrote too, so it is
 //! taken from [`SYNCED_EACH_MAX`] files on, and where the system cannot, each is synced.
 //!
-//! An empty file, locked by its writer, stands for the files of the batch: who finds it without a
-//! lock, or files of a batch without it, sweeps them.
+//! Files are written in the folder where they will stay: all in one, two threads would wait for
+//! each other to make names in it. An empty file beside the folders, locked by its writer, stands
+//! for the files of the batch: who finds it without a lock, or them without it, sweeps them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,11 +19,14 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use super::Blobs;
 use super::form::Form;
 use super::form::Known;
 use super::manifest::Manifest;
+use super::put::spawn;
+use super::put::writers;
 use super::squeeze::Squeezer;
 use crate::error::Error;
 use crate::error::Result;
@@ -35,6 +39,8 @@ use crate::sys::Open;
 const SYNCED_EACH_MAX: usize = 16;
 /// Files from this length on are on their way to the disk while others are still being read.
 const BEGIN_BYTES_MIN: usize = 32 << 10;
+/// A thread that gives names to fewer files costs more than it saves.
+const NAMED_EACH_MIN: usize = 256;
 /// So many files written beside get their names before more are written: about 6 MiB are held.
 const WRITTEN_MAX: usize = 1 << 16;
 
@@ -156,7 +162,8 @@ impl<'a> Batch<'a> {
             state.next += 1;
             state.next
         };
-        let path = self.path(number);
+        self.make_folder(blob)?;
+        let path = self.path(number, blob);
         // Read-only, which guards against slips.
         let file = self.blobs.home.sys.open(&path, Open::NewReadOnly)?;
         let written = file.write_at(bytes, 0);
@@ -181,8 +188,22 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn path(&self, number: u64) -> PathBuf {
-        self.lock_path.with_extension(format!("{number}.tmp"))
+    /// Where a blob is while it has no name.
+    fn path(&self, number: u64, blob: BlobId) -> PathBuf {
+        let batch = self.lock_path.file_stem().unwrap_or_default();
+        let name = format!("{}.{number}.tmp", batch.to_string_lossy());
+        self.blobs.home.dir.join(blob.folder()).join(name)
+    }
+
+    /// Makes the folder of a blob, unless it was seen before.
+    fn make_folder(&self, blob: BlobId) -> Result<()> {
+        let is_made = |byte: &u8| self.blobs.is_known(*byte) || self.state().made.contains(byte);
+        if !blob.0.first().is_some_and(is_made) {
+            let home = &self.blobs.home;
+            home.sys.create_dir(&home.dir.join(blob.folder()))?;
+            self.state().made.extend(blob.0.first());
+        }
+        Ok(())
     }
 
     /// Gives what was written its names, if it is much. What is being written waits.
@@ -203,11 +224,13 @@ impl<'a> Batch<'a> {
     }
 
     fn publish(&self) -> Result<()> {
-        let written = std::mem::take(&mut self.state().written);
+        let mut written = std::mem::take(&mut self.state().written);
+        written.sort_unstable_by_key(|written| written.blob);
         let paths: Vec<PathBuf> = {
             let state = self.state();
             let all = written.iter().chain(&state.manifests);
-            all.map(|written| self.path(written.number)).collect()
+            all.map(|written| self.path(written.number, written.blob))
+                .collect()
         };
         let named = self
             .sync_contents(&paths)
@@ -234,23 +257,31 @@ impl<'a> Batch<'a> {
             .try_for_each(|path| sys.open(path, Open::Read)?.sync())
     }
 
+    /// - `written`: by folder, so that threads keep out of each other's way
     fn name(&self, written: &[Written]) -> Result<()> {
+        let share = written.len().div_ceil(writers()).max(NAMED_EACH_MIN);
+        let failed = FirstError::default();
+        thread::scope(|scope| {
+            let mut shares = written.chunks(share);
+            let own = shares.next().unwrap_or_default();
+            for share in shares {
+                let work = || failed.keep(share.iter().try_for_each(|one| self.name_one(one)));
+                failed.keep(spawn(scope, &self.blobs.store, work).map(drop));
+            }
+            failed.keep(own.iter().try_for_each(|one| self.name_one(one)));
+        });
+        failed.into_result()
+    }
+
+    fn name_one(&self, one: &Written) -> Result<()> {
         let home = &self.blobs.home;
-        for one in written {
-            let is_made =
-                |byte: &u8| self.blobs.is_known(*byte) || self.state().made.contains(byte);
-            if !one.blob.0.first().is_some_and(is_made) {
-                home.sys.create_dir(&home.dir.join(one.blob.folder()))?;
-                self.state().made.extend(one.blob.0.first());
-            }
-            home.sys
-                .rename(&self.path(one.number), &home.path(one.blob, one.form))?;
-            let others = Form::ALL.into_iter().filter(|form| *form != one.form);
-            for other in others.filter(|_| one.is_mended) {
-                sys::remove_if_there(&*home.sys, &home.path(one.blob, other))?;
-            }
-            self.touch(one.blob);
+        let path = self.path(one.number, one.blob);
+        home.sys.rename(&path, &home.path(one.blob, one.form))?;
+        let others = Form::ALL.into_iter().filter(|form| *form != one.form);
+        for other in others.filter(|_| one.is_mended) {
+            sys::remove_if_there(&*home.sys, &home.path(one.blob, other))?;
         }
+        self.touch(one.blob);
         Ok(())
     }
 
@@ -269,7 +300,7 @@ impl Drop for Batch<'_> {
         let sys = &self.blobs.home.sys;
         let state = self.state();
         for written in state.written.iter().chain(&state.manifests) {
-            let _ = sys.remove(&self.path(written.number)); // best effort: a sweep finds the rest
+            let _ = sys.remove(&self.path(written.number, written.blob)); // best effort: a sweep finds the rest
         }
         let _ = sys.remove(&self.lock_path);
     }

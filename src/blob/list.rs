@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Blobs;
 use super::Form;
+use super::batch::batch_of;
 use crate::error::Result;
 use crate::model::BlobId;
 use crate::sys::Stat;
@@ -72,6 +73,10 @@ impl Blobs {
                     let listed = stat.map(|stat| Listed { blob, form, stat });
                     listing.blobs.extend(listed);
                 }
+                None if !entry.is_dir && batch_of(&entry.name).is_some() => {
+                    let stat = self.stat_if_there(&path)?;
+                    listing.temporary.extend(stat.map(|stat| (path, stat)));
+                }
                 None => listing.strange.push(path),
             }
         }
@@ -97,7 +102,7 @@ fn of_name(name: &str) -> Option<(BlobId, Form)> {
     })
 }
 
-fn is_folder_name(name: &str) -> bool {
+pub(super) fn is_folder_name(name: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     name.len() == 2 && name.bytes().all(is_digit)
 }

@@ -6,8 +6,9 @@
 //! blobs/<first two digits>/<64 digits>          the bytes as they are
 //! blobs/<first two digits>/<64 digits>.zst      the bytes as a frame of Zstandard
 //! blobs/<first two digits>/<64 digits>.chunks   a list of blobs that are the bytes' chunks
-//! blobs/<32 random digits>.tmp                  being written, or left by a process that died
-//! blobs/<32 random digits>.<number>.tmp         the same, of a process that writes many at once
+//! blobs/<32 random digits>.tmp                  being written, or left by a process that died,
+//!                                               or stands for those of a batch, with its digits:
+//! blobs/<first two digits>/<32 digits>.<number>.tmp
 //! ```
 //!
 //! The name is always the hash of the plain bytes, whatever the form. Files below

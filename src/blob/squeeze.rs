@@ -17,6 +17,8 @@ const BYTES_MIN: usize = 4 << 10;
 /// Of each length of this many bytes, so many are tried.
 const STRIDE_BYTES: usize = 1 << 20;
 const SAMPLE_BYTES: usize = 16 << 10;
+/// A small file's sample is not so much of it that the trial costs as much as its writing.
+const SAMPLE_SHARE: usize = 4;
 /// A frame's header is within these.
 pub(super) const HEAD_BYTES: usize = 18;
 
@@ -30,10 +32,16 @@ impl Squeezer {
 
     /// Whether samples of these bytes become smaller by an eighth.
     pub(super) fn pays(&mut self, bytes: &[u8]) -> bool {
-        let sample = |part: &[u8]| part.get(..SAMPLE_BYTES).map_or(part.len(), <[u8]>::len);
+        // From the middle: heads of files are often unlike the rest.
+        let sample = |part: &[u8]| {
+            let share = (part.len() / SAMPLE_SHARE).max(BYTES_MIN);
+            let len = share.min(SAMPLE_BYTES).min(part.len());
+            let start = (part.len() - len) / 2;
+            start..start + len
+        };
         let (mut before, mut after) = (0, 0);
         for part in bytes.chunks(STRIDE_BYTES) {
-            let part = part.get(..sample(part)).unwrap_or_default();
+            let part = part.get(sample(part)).unwrap_or_default();
             before += part.len();
             after += self.frame(part).map_or(part.len(), |frame| frame.len());
         }

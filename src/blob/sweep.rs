@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::Blobs;
 use super::batch::batch_of;
+use super::list::is_folder_name;
 use crate::error::Error;
 use crate::error::Result;
 use crate::sys;
@@ -21,36 +22,70 @@ const TRIES_MAX: u32 = 8;
 impl Blobs {
     /// Removes what processes that died have left of their puts.
     ///
+    /// All folders are looked into only if one has died in a batch, so that this costs nothing.
+    ///
     /// - returns: how many files
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn sweep(&self) -> Result<u64> {
-        let entries = match self.home.sys.list(&self.home.dir) {
+        self.sweep_if(false)
+    }
+
+    /// As [`Self::sweep`], and all folders are looked into: a power cut may take the file that
+    /// stands for a batch and leave those of the batch.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sweep_all(&self) -> Result<u64> {
+        self.sweep_if(true)
+    }
+
+    fn sweep_if(&self, all: bool) -> Result<u64> {
+        let home = &self.home;
+        let entries = match home.sys.list(&home.dir) {
             Err(error) if error.is_missing() => return Ok(0),
             entries => entries?,
         };
-        let is_temporary = |path: &Path| path.extension().is_some_and(|end| end == "tmp");
-        let mut left = entries
-            .into_iter()
-            .filter(|entry| !entry.is_dir)
-            .map(|entry| self.home.dir.join(entry.name))
-            .filter(|path| is_temporary(path))
-            .peekable();
-        if left.peek().is_none() || !self.home.sys.file_system(&self.home.dir).locks_surely {
+        let (folders, files): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.is_dir);
+        let files = files.iter().map(|entry| home.dir.join(&entry.name));
+        let left: Vec<PathBuf> = files.filter(|path| is_temporary(path)).collect();
+        if (left.is_empty() && !all) || !home.sys.file_system(&home.dir).locks_surely {
             return Ok(0);
         }
-        // Files of a batch are written by whoever holds the lock of the file that stands for it.
-        let (of_batches, alone): (Vec<PathBuf>, Vec<PathBuf>) =
-            left.partition(|path| lock_of(path).is_some());
         let mut swept = 0;
-        for path in of_batches {
-            swept += u64::from(self.sweep_of_batch(&path)?);
+        let mut is_dead = all;
+        for lock in &left {
+            is_dead |= !self.is_written(lock)?;
         }
-        for path in alone {
+        // Before what stands for them, so that who is killed here leaves it for the next.
+        let is_ours = |name: &str| is_dead && is_folder_name(name);
+        for folder in folders.iter().filter(|folder| is_ours(&folder.name)) {
+            let dir = home.dir.join(&folder.name);
+            for entry in home.sys.list(&dir)? {
+                let Some(batch) = batch_of(&entry.name).filter(|_| !entry.is_dir) else {
+                    continue;
+                };
+                if !self.is_written(&home.dir.join(format!("{batch}.tmp")))? {
+                    let path = dir.join(&entry.name);
+                    swept += u64::from(sys::remove_if_there(&*home.sys, &path)?);
+                }
+            }
+        }
+        for path in left {
             swept += u64::from(self.sweep_one(&path)?);
         }
         Ok(swept)
+    }
+
+    /// Whether somebody holds the lock of a file.
+    fn is_written(&self, lock: &Path) -> Result<bool> {
+        match self.home.sys.open(lock, Open::Read) {
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) if error.is_read_only() => Ok(true), // another user's, who may be at it
+            lock => lock?.is_locked(),
+        }
     }
 
     /// Makes a file to be written to, and locks it.
@@ -72,18 +107,6 @@ impl Blobs {
         })
     }
 
-    fn sweep_of_batch(&self, path: &Path) -> Result<bool> {
-        let is_written = match lock_of(path).map(|lock| self.home.sys.open(&lock, Open::Read)) {
-            Some(Ok(lock)) => lock.is_locked()?,
-            Some(Err(error)) if !error.is_missing() => return Err(error),
-            _ => false,
-        };
-        if is_written {
-            return Ok(false);
-        }
-        sys::remove_if_there(&*self.home.sys, path)
-    }
-
     fn sweep_one(&self, path: &Path) -> Result<bool> {
         let opened = match self.home.sys.open(path, Open::Write) {
             // It is made read-only before it gets its name.
@@ -101,8 +124,6 @@ impl Blobs {
     }
 }
 
-/// The file that stands for the batch of this one, if it is of one.
-fn lock_of(path: &Path) -> Option<PathBuf> {
-    let batch = batch_of(path.file_name()?.to_str()?)?;
-    Some(path.with_file_name(format!("{batch}.tmp")))
+fn is_temporary(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "tmp")
 }

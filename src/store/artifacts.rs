@@ -1,5 +1,6 @@
 //! Files of runs out of the store, and the names that stand for them across runs.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::Store;
@@ -124,6 +125,15 @@ impl Store {
     /// [`Error::NotFound`], [`Error::Io`].
     pub fn open_blob(&self, blob: BlobId) -> Result<BlobReader> {
         self.0.source.blobs.open(blob)
+    }
+
+    /// Opens a part of a blob, of which a large one reads only the chunks that have a share in it;
+    /// what of `range` lies behind the end is left out.
+    ///
+    /// # Errors
+    /// As [`Self::open_blob`]; [`Error::Corrupt`].
+    pub fn open_blob_range(&self, blob: BlobId, range: Range<u64>) -> Result<BlobReader> {
+        self.0.source.blobs.open_range(blob, range)
     }
 
     /// Reads a blob and tells its length if its bytes are those of its name.

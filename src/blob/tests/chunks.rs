@@ -354,11 +354,15 @@ fn what_a_killed_batch_left_is_swept_and_what_a_live_one_writes_stays() {
     let at = Fixture::new();
     let live = Batch::begin(&at.blobs).unwrap();
     live.add(BlobId([1; 32]), b"1", None, || Known::No).unwrap();
-    let dead = ["aa.tmp", "aa.1.tmp", "aa.2.tmp", "bb.7.tmp"];
-    for name in dead {
+    // Of one dead batch the file that stands for it was lost.
+    for name in ["aa.tmp", "00/aa.1.tmp", "01/aa.2.tmp", "01/bb.7.tmp"] {
         at.file(&format!(".tracker/blobs/{name}"), b"");
     }
+    assert_eq!(at.count(), (0, 6, 0));
     assert_eq!(at.blobs.sweep().unwrap(), 4);
+    at.file(".tracker/blobs/ff/cc.1.tmp", b"");
+    assert_eq!(at.blobs.sweep().unwrap(), 0, "nobody died");
+    assert_eq!(at.blobs.sweep_all().unwrap(), 1);
     assert_eq!(at.count(), (0, 2, 0));
     drop(live);
     assert_eq!(at.count(), (0, 0, 0));

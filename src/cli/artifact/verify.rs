@@ -116,7 +116,10 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Outcome {
     }
     messages.error(format!("{sums}: those listed are not as they were stored"));
     if blobs {
-        messages.hint("copy the file from another store to `blobs/`, or add the artifact again");
+        messages.hint(
+            "copy the file named from another store to `blobs/`, or remove it and add the artifact \
+             again",
+        );
     }
     if at_large {
         messages.hint(
