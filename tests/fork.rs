@@ -156,7 +156,8 @@ fn part_log(store: &Store) {
         ));
         run.param("workers", ParamValue::Int(1)).unwrap();
         run.tag("from", "child").unwrap();
-        run.artifact_bytes("child.txt", &vec![1; 6_000_000]).unwrap();
+        run.artifact_bytes("child.txt", &vec![1; 6_000_000])
+            .unwrap();
         wait(fork(|| {
             log(&run, "grandchild", 0..10);
             run.sync().unwrap();

@@ -300,7 +300,8 @@ impl Drop for Batch<'_> {
         let sys = &self.blobs.home.sys;
         let state = self.state();
         for written in state.written.iter().chain(&state.manifests) {
-            let _ = sys.remove(&self.path(written.number, written.blob)); // best effort: a sweep finds the rest
+            // Best effort: a sweep finds the rest.
+            let _ = sys.remove(&self.path(written.number, written.blob));
         }
         let _ = sys.remove(&self.lock_path);
     }

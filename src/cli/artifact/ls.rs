@@ -157,12 +157,12 @@ pub(super) fn print(
         let mut found = found.iter();
         all || found.any(|(run, version)| so(*run, version))
     };
-    let mut files = Files::new(Shown {
+    let shown = Shown {
         runs: with_runs,
         aliases: any(&|run, version| !of(run, version).is_empty()),
         places: any(&|_, version| version.artifact.reference.is_some()),
-        media_types: all,
-    });
+    };
+    let mut files = Files::new(shown, all);
     let mut names: BTreeMap<RunId, String> = BTreeMap::new();
     for (run, version) in found {
         if with_runs && !names.contains_key(run) {

@@ -20,18 +20,18 @@ pub(crate) struct Shown {
     pub(crate) aliases: bool,
     /// Where those are that were left where they were.
     pub(crate) places: bool,
-    /// Their media types.
-    pub(crate) media_types: bool,
 }
 
 /// A table of files, of one run or of many.
 pub(crate) struct Files {
     table: Table,
     shown: Shown,
+    media_types: bool,
 }
 
 impl Files {
-    pub(crate) fn new(shown: Shown) -> Self {
+    /// - `media_types`: whether these are told, too, as programs have it
+    pub(crate) fn new(shown: Shown, media_types: bool) -> Self {
         let mut columns = Vec::new();
         if shown.runs {
             columns.push(Column::new("run", "RUN"));
@@ -51,12 +51,16 @@ impl Files {
         if shown.places {
             columns.push(Column::new("reference", "WHERE").elastic(16).dispensable());
         }
-        if shown.media_types {
+        if media_types {
             columns.push(Column::new("media_type", "MEDIA TYPE"));
         }
         columns.push(Column::new("time", "ADDED (UTC)").optional());
         let table = Table::new(columns);
-        Self { table, shown }
+        Self {
+            table,
+            shown,
+            media_types,
+        }
     }
 
     pub(crate) fn push(
@@ -86,7 +90,7 @@ impl Files {
         if self.shown.places {
             row.push(Cell::maybe_text(artifact.reference.as_deref()));
         }
-        if self.shown.media_types {
+        if self.media_types {
             row.push(Cell::maybe_text(artifact.media_type.as_deref()));
         }
         row.push(Cell::time(
