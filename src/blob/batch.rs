@@ -219,7 +219,10 @@ impl<'a> Batch<'a> {
     pub(super) fn finish(self) -> Result<()> {
         self.publish()?;
         let manifests = std::mem::take(&mut self.state().manifests);
-        self.name(&manifests)?;
+        if let Err(error) = self.name(&manifests) {
+            self.state().manifests = manifests; // to be removed
+            return Err(error);
+        }
         self.sync_names()
     }
 
