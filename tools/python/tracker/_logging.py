@@ -583,6 +583,8 @@ def _noting_exit(status: Any = None, /) -> NoReturn:
 
 def _on_sigterm(number: int, _frame: FrameType | None) -> None:
     """Ends all runs, and then the process as if nobody had caught the signal."""
+    if signal.getsignal(number) is not _on_sigterm:
+        return  # whoever took our place and calls us has something to save, and decides
     _end_all("failed", "terminated (SIGTERM)")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

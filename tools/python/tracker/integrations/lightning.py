@@ -179,6 +179,8 @@ class TrackerLogger(Logger):
         error = sys.exc_info()[1]
         if status in _FINE:
             self._sink.end()
+        elif isinstance(error, SystemExit) and not error.code:
+            self._sink.end("failed", "terminated (SIGTERM)")  # as Lightning tells of it
         elif error is not None:
             self._sink.fail(error)
         else:
